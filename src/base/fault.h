@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The one currency for failure.  A fault says whom it concerns and when it is
+ * worth trying again; relay/retry turns it into a decision, everybody else
+ * only reports.  Local failures (name not found, certificate refused, disk
+ * full) are faults like the replies of a server.
+ *
+ * Text is printable, bounded, and written for a person: the server's words in
+ * it are cleaned and cut.
+ */
+#ifndef BASE_FAULT_H
+#define BASE_FAULT_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+#define FAULT_TEXT_MAX 320
+
+enum fault_scope {
+	FAULT_MESSAGE,     /* this message; the next one may do well */
+	FAULT_ACCOUNT,     /* the source: its server, login or mailbox */
+	FAULT_DESTINATION, /* the submission server or its login */
+	FAULT_US,          /* this machine: disk, memory, state */
+};
+
+enum fault_when {
+	FAULT_NOW,     /* routine: try again at once */
+	FAULT_LATER,   /* try again after a while */
+	FAULT_NEVER,   /* not until somebody changes something */
+	FAULT_UNKNOWN, /* the outcome itself is unknown: in doubt */
+};
+
+struct fault {
+	enum fault_scope scope;
+	enum fault_when when;
+	const char *phase; /* static: "TLS", "login", "RCPT" ... */
+	unsigned code;     /* of the server, 0: it gave none */
+	bool login;        /* the credentials were refused */
+	const char *hint;  /* static or NULL: what the person can do */
+	char text[FAULT_TEXT_MAX];
+};
+
+void fault_set(struct fault *f, enum fault_scope scope, enum fault_when when,
+    const char *phase, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Adds what the server said, cleaned, in quotes, behind the text. */
+void fault_quote(struct fault *f, struct span words);
+
+const char *fault_scope_name(enum fault_scope scope);
+const char *fault_when_name(enum fault_when when);
+
+#endif

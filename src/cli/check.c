@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mailhaul check: reads the configuration, names every mistake, touches no
+ * network.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/cli.h"
+#include "conf/conf.h"
+
+static void
+print_problem(const struct conf_problem *p)
+{
+	const char *kind = p->warning ? "warning: " : "";
+
+	if (p->line > 0)
+		fprintf(
+		    stderr, "%s:%u: %s%s\n", p->file, p->line, kind, p->text);
+	else
+		fprintf(stderr, "%s: %s%s\n", p->file, kind, p->text);
+}
+
+static int
+check_file(const char *file)
+{
+	struct conf_problems problems;
+	struct conf *c = conf_load(file, &problems);
+	int code = c != NULL ? EX_OK : EX_CONFIG;
+
+	for (size_t i = 0; i < problems.n; i++)
+		print_problem(&problems.list[i]);
+	if (c != NULL)
+		printf("configuration is good: %zu account%s, %zu "
+		       "destination%s\n",
+		    c->naccounts, c->naccounts == 1 ? "" : "s",
+		    c->ndestinations, c->ndestinations == 1 ? "" : "s");
+	conf_problems_free(&problems);
+	conf_free(&c);
+	return code;
+}
+
+int
+cli_check(const char *conf_file, int argc, char **argv)
+{
+	if (argc == 1)
+		return check_file(conf_file);
+	if (argc > 2 || strcmp(argv[1], "--options") != 0)
+		return cli_usage_error(
+		    "check takes --options or nothing, not %s", argv[1]);
+	conf_print_options(stdout);
+	return EX_OK;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The subcommands of mailhaul: one file each, a row each in main.c.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+struct cli_command {
+	const char *name;
+	const char *args; /* for the usage */
+	const char *help;
+	/* argv[0] is the name; returns an exit code of sysexits.h */
+	int (*run)(const char *conf_file, int argc, char **argv);
+};
+
+/* Says what was wrong and how to ask for help; returns EX_USAGE. */
+int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+int cli_check(const char *conf_file, int argc, char **argv);
+
+#endif

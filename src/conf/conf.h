@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration: libconfig files in, one checked, immutable structure out.
+ *
+ * FILE is read first, then conf.d beside it (every name that ends in .conf and
+ * does not begin with a dot, in byte order).  Each file is parsed by itself;
+ * the lists "accounts" and "destinations" append, a top-level option given
+ * twice is an error, so is a name defined twice.  All mistakes are collected,
+ * not only the first.
+ *
+ * It touches no network and reads no secret; it only looks at the mode of
+ * secret files.  Passwords stay references ("file:/path").
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum conf_protocol {
+	CONF_IMAP,
+	CONF_POP3,
+};
+
+enum conf_tls {
+	CONF_TLS_IMPLICIT,
+	CONF_TLS_STARTTLS, /* destinations only */
+};
+
+enum conf_auth {
+	CONF_AUTH_AUTO,
+	CONF_AUTH_PLAIN,
+	CONF_AUTH_LOGIN,
+};
+
+enum conf_after {
+	CONF_AFTER_KEEP,
+	CONF_AFTER_DELETE,
+};
+
+enum conf_first {
+	CONF_FIRST_NEW,
+	CONF_FIRST_ALL,
+};
+
+/* What an account and a destination both have: a server to log in to. */
+struct conf_server {
+	char *host;
+	unsigned port; /* filled from protocol or tls when not given */
+	char *user;
+	char *password; /* reference, "scheme:rest"; never the secret itself */
+	int auth;       /* enum conf_auth */
+	char *ca_file;  /* NULL: the system's */
+	bool pinned;
+	unsigned char pin[32]; /* SHA-256 of the server's certificate (DER) */
+};
+
+struct conf_destination {
+	char *name;
+	struct conf_server server;
+	int tls;         /* enum conf_tls */
+	char *mail_from; /* envelope sender; never NULL */
+	char *recipient;
+	char *ehlo; /* NULL: find out */
+};
+
+struct conf_account {
+	char *name;
+	struct conf_server server;
+	int protocol;             /* enum conf_protocol */
+	int after;                /* enum conf_after */
+	int first;                /* enum conf_first */
+	uint64_t interval;        /* seconds */
+	char **destination_names; /* as written; NULL ends it */
+	const struct conf_destination **destinations; /* into conf */
+	size_t ndestinations;
+};
+
+struct conf {
+	struct conf_account *accounts;
+	size_t naccounts;
+	struct conf_destination *destinations;
+	size_t ndestinations;
+	uint64_t spool_max, message_max;         /* bytes */
+	uint64_t connect_timeout, reply_timeout; /* seconds */
+	uint64_t dot_timeout, shutdown_grace;    /* seconds */
+};
+
+struct conf_problem {
+	char *file;
+	unsigned line; /* 0: the file as a whole */
+	bool warning;  /* worth saying, but it will run */
+	char *text;
+};
+
+struct conf_problems {
+	struct conf_problem *list;
+	size_t n;
+	size_t errors; /* those that are no warnings */
+};
+
+/* NULL when there is any error; problems are filled in either way, sorted by
+ * file and line, and are the caller's to free. */
+struct conf *conf_load(const char *file, struct conf_problems *problems);
+void conf_free(struct conf **c);
+void conf_problems_free(struct conf_problems *p);
+
+/* Every option, a line each, tab-separated: scope, name, type, default, range
+ * or choices, help.  "-" stands for none, "(required)" for no default. */
+void conf_print_options(FILE *out);
+
+#endif

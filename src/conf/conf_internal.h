@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of this folder share while a configuration is being read:
+ * where each thing stood, and the list of problems.
+ */
+#ifndef CONF_CONF_INTERNAL_H
+#define CONF_CONF_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct conf_place {
+	const char *file; /* NULL: not given anywhere */
+	unsigned line;    /* 0: the file as a whole */
+};
+
+/* An account, a destination, or the options on top level. */
+struct conf_entry {
+	struct conf_place at;
+	struct conf_place *options; /* by row of option_table; owned */
+};
+
+struct conf_places {
+	struct conf_entry globals;
+	struct conf_entry *accounts;     /* as conf.accounts; owned */
+	struct conf_entry *destinations; /* as conf.destinations; owned */
+};
+
+/* Where that option of the entry stood; where the entry did when the option
+ * was not given. */
+struct conf_place conf_place_of(const struct conf_entry *e, const char *option);
+
+void conf_error(struct conf_problems *p, struct conf_place at, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+void conf_warning(struct conf_problems *p, struct conf_place at,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Looks at the raw text of file, and of what it includes, for what libconfig
+ * takes silently or dies of: numbers that it would wrap, comments and strings
+ * that are not closed, NUL, an include that is no file.  False: libconfig must
+ * not be let near it. */
+bool conf_scan(const char *file, struct conf_problems *p);
+
+/* What one entry cannot know: references, duplicates, loops, ports, secrets.
+ * Values that were wrong or missing are NULL and have been reported. */
+void conf_check(
+    struct conf *c, const struct conf_places *at, struct conf_problems *p);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/option_table.h"
+
+#include <string.h>
+
+#include "base/ascii.h"
+#include "conf/conf.h"
+
+/* Longer names are not worth a guess. */
+#define WORD_MAX 64
+
+#define MINUTE 60ULL
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define KIB 1024ULL
+#define MIB (1024 * KIB)
+#define TIB (1024 * 1024 * MIB)
+
+#define SERVERS (OPTION_ACCOUNT | OPTION_DESTINATION)
+#define GLOBAL(field) offsetof(struct conf, field)
+#define ACCOUNT(field) offsetof(struct conf_account, field)
+#define DESTINATION(field) offsetof(struct conf_destination, field)
+
+/* One row serves accounts and destinations, so one offset must do. */
+_Static_assert(ACCOUNT(name) == DESTINATION(name), "name: one offset");
+_Static_assert(ACCOUNT(server) == DESTINATION(server), "server: one offset");
+
+static const char *const protocols[] = {
+	[CONF_IMAP] = "imap",
+	[CONF_POP3] = "pop3",
+	NULL,
+};
+static const char *const tls_modes[] = {
+	[CONF_TLS_IMPLICIT] = "implicit",
+	[CONF_TLS_STARTTLS] = "starttls",
+	NULL,
+};
+static const char *const auths[] = {
+	[CONF_AUTH_AUTO] = "auto",
+	[CONF_AUTH_PLAIN] = "plain",
+	[CONF_AUTH_LOGIN] = "login",
+	NULL,
+};
+static const char *const afters[] = {
+	[CONF_AFTER_KEEP] = "keep",
+	[CONF_AFTER_DELETE] = "delete",
+	NULL,
+};
+static const char *const firsts[] = {
+	[CONF_FIRST_NEW] = "new",
+	[CONF_FIRST_ALL] = "all",
+	NULL,
+};
+
+/* clang-format off */
+const struct option option_table[] = {
+	{ "spool_max", OPTION_GLOBAL, OPTION_SIZE,
+	  .offset = GLOBAL(spool_max),
+	  .dflt = "256M", .min = MIB, .max = TIB,
+	  .help = "room for messages on their way" },
+	{ "message_max", OPTION_GLOBAL, OPTION_SIZE,
+	  .offset = GLOBAL(message_max),
+	  .dflt = "100M", .min = 64 * KIB, .max = TIB,
+	  .help = "a larger message is held, not relayed" },
+	{ "connect_timeout", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(connect_timeout),
+	  .dflt = "30s", .min = 1, .max = 10 * MINUTE,
+	  .help = "time for name, TCP and TLS of a connection" },
+	{ "reply_timeout", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(reply_timeout),
+	  .dflt = "5m", .min = 1, .max = HOUR,
+	  .help = "time for the reply to a command" },
+	{ "dot_timeout", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(dot_timeout),
+	  .dflt = "10m", .min = 10 * MINUTE, .max = HOUR,
+	  .help = "time for the reply to the end of a message" },
+	{ "shutdown_grace", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(shutdown_grace),
+	  .dflt = "30s", .min = 1, .max = HOUR,
+	  .help = "time that a stop waits for such replies" },
+
+	{ "name", SERVERS, OPTION_NAME, .required = true,
+	  .offset = ACCOUNT(name),
+	  .help = "label in the log and on the command line" },
+	{ "host", SERVERS, OPTION_HOST, .required = true,
+	  .offset = ACCOUNT(server.host),
+	  .help = "server; its certificate must show this name" },
+	{ "protocol", OPTION_ACCOUNT, OPTION_CHOICE, .required = true,
+	  .offset = ACCOUNT(protocol), .choices = protocols,
+	  .help = "how to fetch, always inside TLS" },
+	{ "tls", OPTION_DESTINATION, OPTION_CHOICE,
+	  .offset = DESTINATION(tls), .choices = tls_modes,
+	  .dflt = "implicit",
+	  .help = "TLS from the first byte, or demanded by STARTTLS" },
+	{ "port", OPTION_ACCOUNT, OPTION_INTEGER,
+	  .offset = ACCOUNT(server.port), .min = 1, .max = 65535,
+	  .help = "993 for imap and 995 for pop3 unless given" },
+	{ "port", OPTION_DESTINATION, OPTION_INTEGER,
+	  .offset = DESTINATION(server.port), .min = 1, .max = 65535,
+	  .help = "465 for implicit and 587 for starttls unless given" },
+	{ "user", SERVERS, OPTION_STRING, .required = true,
+	  .offset = ACCOUNT(server.user),
+	  .help = "login name, often the whole address" },
+	{ "password", SERVERS, OPTION_CREDENTIAL, .required = true,
+	  .offset = ACCOUNT(server.password),
+	  .help = "where the password is kept" },
+	{ "auth", SERVERS, OPTION_CHOICE,
+	  .offset = ACCOUNT(server.auth), .choices = auths, .dflt = "auto",
+	  .help = "login mechanism" },
+	{ "ca_file", SERVERS, OPTION_FILE,
+	  .offset = ACCOUNT(server.ca_file),
+	  .help = "trust these authorities instead of the system's" },
+	{ "pin_sha256", SERVERS, OPTION_PIN,
+	  .offset = ACCOUNT(server.pin),
+	  .help = "trust exactly this certificate" },
+
+	{ "recipient", OPTION_DESTINATION, OPTION_ADDRESS, .required = true,
+	  .offset = DESTINATION(recipient),
+	  .help = "where the mail goes" },
+	{ "mail_from", OPTION_DESTINATION, OPTION_ADDRESS,
+	  .offset = DESTINATION(mail_from),
+	  .help = "envelope sender; user unless given" },
+	{ "ehlo", OPTION_DESTINATION, OPTION_EHLO,
+	  .offset = DESTINATION(ehlo),
+	  .help = "our name in EHLO; found out unless given" },
+
+	{ "destination", OPTION_ACCOUNT, OPTION_NAMES, .required = true,
+	  .offset = ACCOUNT(destination_names),
+	  .help = "destination, or list of them, to relay to" },
+	{ "after", OPTION_ACCOUNT, OPTION_CHOICE,
+	  .offset = ACCOUNT(after), .choices = afters, .dflt = "keep",
+	  .help = "what happens to a message once it is relayed" },
+	{ "first", OPTION_ACCOUNT, OPTION_CHOICE,
+	  .offset = ACCOUNT(first), .choices = firsts, .dflt = "new",
+	  .help = "whether what is there at the first poll is relayed" },
+	{ "interval", OPTION_ACCOUNT, OPTION_DURATION,
+	  .offset = ACCOUNT(interval),
+	  .dflt = "5m", .min = 10, .max = 30 * DAY,
+	  .help = "time from one poll to the next" },
+	{ .name = NULL },
+};
+/* clang-format on */
+
+static size_t
+min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein's distance of two words of at most WORD_MAX bytes. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t row[WORD_MAX + 1];
+	size_t nb = strlen(b);
+
+	for (size_t j = 0; j <= nb; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i] != '\0'; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i + 1;
+		for (size_t j = 0; j < nb; j++) {
+			bool same = ascii_lower(a[i]) == ascii_lower(b[j]);
+			size_t d = diagonal + (same ? 0 : 1);
+
+			diagonal = row[j + 1];
+			row[j + 1] = min3(d, row[j] + 1, row[j + 1] + 1);
+		}
+	}
+	return row[nb];
+}
+
+/* "username" is meant as "user", although four letters are too many. */
+static bool
+extends(const char *word, const char *candidate)
+{
+	size_t n = strlen(candidate);
+
+	return n >= 4 && strncmp(word, candidate, n) == 0;
+}
+
+bool
+option_closer(const char *word, const char *candidate, size_t *best)
+{
+	size_t n = strlen(word), d;
+
+	if (n > WORD_MAX || strlen(candidate) > WORD_MAX)
+		return false;
+	d = extends(word, candidate) ? 1 : distance(word, candidate);
+	if (d > 1 + n / 4 || d >= n || d >= *best)
+		return false;
+	*best = d;
+	return true;
+}
+
+const struct option *
+option_find(enum option_scope scope, const char *name, const char **nearest_r)
+{
+	size_t best = SIZE_MAX;
+	const char *nearest = NULL;
+
+	for (const struct option *o = option_table; o->name != NULL; o++) {
+		if ((o->scopes & scope) == 0)
+			continue;
+		if (strcmp(o->name, name) == 0)
+			return o;
+		if (option_closer(name, o->name, &best))
+			nearest = o->name;
+	}
+	if (nearest_r != NULL)
+		*nearest_r = nearest;
+	return NULL;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: ISC */
+#include "conf/option_table.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+#include "conf/conf.h"
+
+#define NAME_MAX_BYTES 64
+#define TEXT_MAX_BYTES 512
+#define PATH_MAX_BYTES 4095
+#define ADDRESS_MAX_BYTES 254 /* RFC 5321 4.5.3.1.3, without the brackets */
+#define LOCAL_MAX_BYTES 64
+#define HOST_MAX_BYTES 253
+#define LABEL_MAX_BYTES 63
+
+struct unit {
+	char letter;
+	uint64_t factor;
+};
+
+/* Largest last, as format_unit() needs it. */
+static const struct unit time_units[] = {
+	{ 's', 1 },
+	{ 'm', 60 },
+	{ 'h', 3600 },
+	{ 'd', 86400 },
+	{ '\0', 0 },
+};
+static const struct unit size_units[] = {
+	{ 'K', 1ULL << 10 },
+	{ 'M', 1ULL << 20 },
+	{ 'G', 1ULL << 30 },
+	{ 'T', 1ULL << 40 },
+	{ '\0', 0 },
+};
+
+static const char *const type_names[] = {
+	[OPTION_NAME] = "name",
+	[OPTION_STRING] = "string",
+	[OPTION_HOST] = "host",
+	[OPTION_EHLO] = "host",
+	[OPTION_ADDRESS] = "address",
+	[OPTION_FILE] = "file",
+	[OPTION_CREDENTIAL] = "credential",
+	[OPTION_CHOICE] = "choice",
+	[OPTION_BOOL] = "boolean",
+	[OPTION_INTEGER] = "integer",
+	[OPTION_DURATION] = "duration",
+	[OPTION_SIZE] = "size",
+	[OPTION_PIN] = "sha256",
+	[OPTION_NAMES] = "names",
+};
+
+const char *
+option_type_name(enum option_type type)
+{
+	return type_names[type];
+}
+
+static bool
+is_alnum(char c)
+{
+	return ascii_is_digit(c) ||
+	       (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+}
+
+/* All of s is letters, digits or one of also, and there is something. */
+static bool
+is_made_of(const char *s, const char *also, size_t max)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_alnum(s[i]) && strchr(also, s[i]) == NULL)
+			return false;
+	return n > 0 && n <= max;
+}
+
+/* Bytes of 0x80 and above may be UTF-8 and pass. */
+static bool
+is_text(const char *s, size_t max)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+			return false;
+	return n > 0 && n <= max;
+}
+
+static bool
+is_ip(const char *s)
+{
+	struct in6_addr a;
+
+	return inet_pton(AF_INET, s, &a) == 1 ||
+	       inet_pton(AF_INET6, s, &a) == 1;
+}
+
+static bool
+is_domain(const char *s)
+{
+	struct span rest = span_str(s);
+
+	if (!is_made_of(s, ".-_", HOST_MAX_BYTES) || s[rest.n - 1] == '.')
+		return false;
+	while (rest.n > 0) {
+		struct span label = span_cut(&rest, '.');
+
+		if (label.n == 0 || label.n > LABEL_MAX_BYTES ||
+		    label.p[0] == '-')
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_host(const char *s)
+{
+	size_t n = strlen(s);
+
+	/* A dotted number that is no address is a mistyped address. */
+	if (strspn(s, "0123456789.") == n)
+		return is_ip(s);
+	return is_domain(s) || is_ip(s);
+}
+
+/* RFC 5321 4.1.3 */
+static bool
+is_ehlo(const char *s)
+{
+	size_t n = strlen(s);
+	char ip[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	if (s[0] != '[')
+		return is_domain(s) && !is_ip(s);
+	if (s[n - 1] != ']' || n - 2 >= sizeof(ip) + strlen("IPv6:"))
+		return false;
+	s++;
+	n -= 2;
+	if (span_istarts(span_make(s, n), "IPv6:")) {
+		snprintf(ip, sizeof(ip), "%.*s", (int)(n - 5), s + 5);
+		return inet_pton(AF_INET6, ip, &a) == 1;
+	}
+	snprintf(ip, sizeof(ip), "%.*s", (int)n, s);
+	return inet_pton(AF_INET, ip, &a) == 1;
+}
+
+bool
+option_is_address(const char *text)
+{
+	const char *at = strrchr(text, '@');
+	size_t n = strlen(text);
+
+	if (at == NULL || at == text || n > ADDRESS_MAX_BYTES ||
+	    (size_t)(at - text) > LOCAL_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_is_print(text[i]) ||
+		    strchr(" <>()[],;:\\\"", text[i]) != NULL)
+			return false;
+	return memchr(text, '@', (size_t)(at - text)) == NULL &&
+	       is_domain(at + 1);
+}
+
+static bool
+is_credential(const char *s)
+{
+	if (!is_text(s, PATH_MAX_BYTES))
+		return false;
+	if (strncmp(s, "credential:", 11) == 0)
+		return is_made_of(s + 11, "-_.", NAME_MAX_BYTES) &&
+		       s[11] != '.';
+	if (strncmp(s, "env:", 4) == 0)
+		return is_made_of(s + 4, "_", NAME_MAX_BYTES) &&
+		       !ascii_is_digit(s[4]);
+	/* What stands behind these two is looked at by conf_check(). */
+	return (strncmp(s, "file:", 5) == 0 && s[5] != '\0') ||
+	       (strncmp(s, "command:", 8) == 0 && s[8] != '\0');
+}
+
+static bool
+is_string_of(enum option_type type, const char *s)
+{
+	switch (type) {
+	case OPTION_NAME:
+	case OPTION_NAMES:
+		return is_made_of(s, "-_.", NAME_MAX_BYTES);
+	case OPTION_STRING:
+		return is_text(s, TEXT_MAX_BYTES);
+	case OPTION_HOST:
+		return is_host(s);
+	case OPTION_EHLO:
+		return is_ehlo(s);
+	case OPTION_ADDRESS:
+		return option_is_address(s);
+	case OPTION_FILE:
+		return s[0] == '/' && is_text(s, PATH_MAX_BYTES);
+	case OPTION_CREDENTIAL:
+		return is_credential(s);
+	case OPTION_CHOICE:
+	case OPTION_BOOL:
+	case OPTION_INTEGER:
+	case OPTION_DURATION:
+	case OPTION_SIZE:
+	case OPTION_PIN:
+		break;
+	}
+	return false;
+}
+
+static bool
+set_choice(const struct option *o, const char *text, int *value)
+{
+	for (int i = 0; o->choices[i] != NULL; i++)
+		if (strcmp(o->choices[i], text) == 0) {
+			*value = i;
+			return true;
+		}
+	return false;
+}
+
+/* Digits and one unit letter; without a unit nobody knows what was meant. */
+static bool
+parse_unit(const struct option *o, const struct unit *units, const char *text,
+    uint64_t *value_r)
+{
+	size_t n = strlen(text);
+	uint64_t v;
+
+	if (n < 2)
+		return false;
+	for (; units->letter != '\0'; units++)
+		if (text[n - 1] == units->letter)
+			break;
+	if (units->letter == '\0' ||
+	    !span_uint(span_make(text, n - 1), o->max / units->factor, &v))
+		return false;
+	v *= units->factor;
+	if (v < o->min || v > o->max)
+		return false;
+	*value_r = v;
+	return true;
+}
+
+static int
+hex_digit(char c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+set_pin(const char *text, unsigned char *pin)
+{
+	unsigned char value[32];
+	size_t n = 0;
+
+	while (n < sizeof(value)) {
+		int high = hex_digit(text[0]);
+		int low = high < 0 ? -1 : hex_digit(text[1]);
+
+		if (low < 0)
+			return false;
+		value[n++] = (unsigned char)(high << 4 | low);
+		text += 2;
+		if (*text == ':' && n < sizeof(value))
+			text++;
+	}
+	if (*text != '\0')
+		return false;
+	memcpy(pin, value, sizeof(value));
+	return true;
+}
+
+static void
+append_name(char ***names, const char *name)
+{
+	size_t n = 0;
+
+	while (*names != NULL && (*names)[n] != NULL)
+		n++;
+	*names = mem_grow(*names, n + 2, sizeof(**names));
+	(*names)[n] = mem_strdup(name);
+	(*names)[n + 1] = NULL;
+}
+
+static bool
+set_integer(const struct option *o, const char *text, unsigned *value)
+{
+	uint64_t v;
+
+	if (!span_uint(span_str(text), o->max, &v) || v < o->min)
+		return false;
+	*value = (unsigned)v;
+	return true;
+}
+
+static bool
+set_string(const struct option *o, const char *text, char **value)
+{
+	if (!is_string_of(o->type, text))
+		return false;
+	free(*value);
+	*value = mem_strdup(text);
+	return true;
+}
+
+bool
+option_set(const struct option *o, const char *text, void *structure)
+{
+	void *field = (char *)structure + o->offset;
+
+	switch (o->type) {
+	case OPTION_CHOICE:
+		return set_choice(o, text, field);
+	case OPTION_BOOL:
+		*(bool *)field = strcmp(text, "true") == 0;
+		return *(bool *)field || strcmp(text, "false") == 0;
+	case OPTION_INTEGER:
+		return set_integer(o, text, field);
+	case OPTION_DURATION:
+		return parse_unit(o, time_units, text, field);
+	case OPTION_SIZE:
+		return parse_unit(o, size_units, text, field);
+	case OPTION_PIN:
+		return set_pin(text, field);
+	case OPTION_NAMES:
+		if (!is_string_of(o->type, text))
+			return false;
+		append_name(field, text);
+		return true;
+	case OPTION_NAME:
+	case OPTION_STRING:
+	case OPTION_HOST:
+	case OPTION_EHLO:
+	case OPTION_ADDRESS:
+	case OPTION_FILE:
+	case OPTION_CREDENTIAL:
+		break;
+	}
+	return set_string(o, text, field);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+add(struct option_text *t, const char *fmt, ...)
+{
+	size_t n = strlen(t->s);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t->s + n, sizeof(t->s) - n, fmt, ap);
+	va_end(ap);
+}
+
+/* In the largest unit that divides it. */
+static void
+add_unit(struct option_text *t, const struct unit *units, uint64_t v)
+{
+	const struct unit *best = units;
+
+	for (; units->letter != '\0'; units++)
+		if (v % units->factor == 0)
+			best = units;
+	add(t, "%llu%c", (unsigned long long)(v / best->factor), best->letter);
+}
+
+static void
+add_range(struct option_text *t, const struct option *o, const char *between)
+{
+	const struct unit *units =
+	    o->type == OPTION_SIZE ? size_units : time_units;
+
+	if (o->type == OPTION_INTEGER) {
+		add(t, "%llu%s%llu", (unsigned long long)o->min, between,
+		    (unsigned long long)o->max);
+		return;
+	}
+	add_unit(t, units, o->min);
+	add(t, "%s", between);
+	add_unit(t, units, o->max);
+}
+
+static void
+add_choices(struct option_text *t, const struct option *o, const char *between,
+    const char *quote)
+{
+	for (int i = 0; o->choices[i] != NULL; i++)
+		add(t, "%s%s%s%s", i > 0 ? between : "", quote, o->choices[i],
+		    quote);
+}
+
+struct option_text
+option_range(const struct option *o)
+{
+	struct option_text t = { "" };
+
+	if (o->type == OPTION_CHOICE)
+		add_choices(&t, o, "|", "");
+	else if (o->max > 0)
+		add_range(&t, o, "..");
+	else
+		add(&t, "-");
+	return t;
+}
+
+/* With an example; the numbers are completed from the row. */
+static const char *const wants[] = {
+	[OPTION_NAME] = "a name of letters, digits, \"-\", \"_\" and \".\" "
+			"such as \"home\"",
+	[OPTION_STRING] = "a string such as \"me@example.net\", without "
+			  "control characters",
+	[OPTION_HOST] = "a host name or IP address alone, such as "
+			"\"mail.example.net\"",
+	[OPTION_EHLO] = "a host name such as \"relay.example.net\" or an "
+			"address such as \"[192.0.2.1]\"",
+	[OPTION_ADDRESS] = "a mail address alone, such as \"me@example.net\"",
+	[OPTION_FILE] = "an absolute path such as \"/etc/ssl/my-ca.pem\"",
+	[OPTION_CREDENTIAL] =
+	    "the place where the secret is kept, never the secret itself: "
+	    "\"file:/etc/mailhaul/secrets/NAME\" (mode 0600), "
+	    "\"credential:NAME\", \"command:/PROGRAM ARGUMENTS\" or "
+	    "\"env:NAME\"",
+	[OPTION_CHOICE] = "",
+	[OPTION_BOOL] = "true or false, without quotes",
+	[OPTION_INTEGER] = "a whole number without quotes, ",
+	[OPTION_DURATION] = "a duration such as \"90s\", \"5m\" or \"2h\", ",
+	[OPTION_SIZE] = "a size such as \"64K\", \"100M\" or \"1G\", ",
+	[OPTION_PIN] = "the SHA-256 of a certificate: 64 hex digits, colons "
+		       "allowed, such as \"9F:86:D0:...\"",
+	[OPTION_NAMES] = "the name of a destination or a list of names such "
+			 "as ( \"home\", \"archive\" )",
+};
+
+struct option_text
+option_wants(const struct option *o)
+{
+	struct option_text t = { "" };
+
+	add(&t, "%s", wants[o->type]);
+	if (o->type == OPTION_CHOICE)
+		add_choices(&t, o, " or ", "\"");
+	else if (o->max > 0)
+		add_range(&t, o, " to ");
+	return t;
+}

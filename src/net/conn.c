@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/conn.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/mem.h"
+#include "net/dial.h"
+#include "net/loop.h"
+#include "net/resolve.h"
+
+/* Reads in a row before the others of the loop get their turn. */
+#define READS_A_TURN 16
+
+enum conn_state {
+	CONN_DIALING,
+	CONN_SHAKING, /* TLS handshake */
+	CONN_OPEN,
+	CONN_DOWN,
+};
+
+struct conn {
+	struct net *net; /* foreign */
+	struct conn_target target;
+	const struct conn_handler *handler; /* foreign, static */
+	void *arg;                          /* foreign */
+	enum conn_state state;
+	struct dial *dial;
+	int fd;
+	SSL *ssl; /* owned; NULL: plain */
+	struct watch readable, writable;
+	struct timer deadline, turn;
+	int64_t wait_ms;
+	const char *phase;
+	size_t moved;  /* bytes since the deadline was set */
+	bool closed;   /* by its owner, while a callback ran */
+	unsigned busy; /* callbacks running */
+	bool write_wants_read, read_wants_write;
+};
+
+struct net *
+net_new(struct loop *l)
+{
+	struct net *n = mem_alloc(sizeof(*n));
+
+	n->loop = l;
+	n->resolver = resolver_new(l);
+	n->tls = tls_new();
+	return n;
+}
+
+void
+net_free(struct net **n)
+{
+	if (*n == NULL)
+		return;
+	resolver_free(&(*n)->resolver);
+	tls_free(&(*n)->tls);
+	free(*n);
+	*n = NULL;
+}
+
+static void
+conn_free(struct conn *c)
+{
+	dial_cancel(&c->dial);
+	timer_free(&c->deadline);
+	timer_free(&c->turn);
+	watch_free(&c->readable);
+	watch_free(&c->writable);
+	SSL_free(c->ssl);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+}
+
+/* Callbacks run between enter() and leave(); an owner that closes us in the
+ * middle of one only marks us, so nobody is freed under his own feet. */
+static void
+enter(struct conn *c)
+{
+	c->busy++;
+}
+
+static void
+leave(struct conn *c)
+{
+	if (--c->busy == 0 && c->closed)
+		conn_free(c);
+}
+
+static bool
+alive(const struct conn *c)
+{
+	return !c->closed && c->state != CONN_DOWN;
+}
+
+/* Bytes may pass.  False again from conn_starttls() until the handshake is
+ * done, so that not one byte more is read or sent as plaintext. */
+static bool
+is_open(const struct conn *c)
+{
+	return !c->closed && c->state == CONN_OPEN;
+}
+
+static void
+go_down(struct conn *c, struct fault *f)
+{
+	if (!alive(c))
+		return;
+	c->state = CONN_DOWN;
+	timer_cancel(&c->deadline);
+	timer_cancel(&c->turn);
+	watch_free(&c->readable);
+	watch_free(&c->writable);
+	f->scope = c->target.scope;
+	c->handler->down(c->arg, f);
+}
+
+static void
+set_deadline(struct conn *c)
+{
+	c->moved = 0;
+	if (c->wait_ms > 0)
+		timer_set(&c->deadline, c->wait_ms);
+	else
+		timer_cancel(&c->deadline);
+}
+
+static void
+on_deadline(void *arg)
+{
+	struct conn *c = arg;
+	struct fault f;
+
+	enter(c);
+	fault_set(&f, c->target.scope, FAULT_LATER, c->phase,
+	    "no answer from %s for %lld seconds", c->target.peer.host,
+	    (long long)(c->wait_ms / 1000));
+	go_down(c, &f);
+	leave(c);
+}
+
+void
+conn_expect(struct conn *c, int64_t ms, const char *phase)
+{
+	c->wait_ms = ms;
+	c->phase = phase;
+	set_deadline(c);
+}
+
+static void
+note_progress(struct conn *c, size_t n)
+{
+	c->moved += n;
+	if (c->moved >= CONN_PROGRESS)
+		set_deadline(c);
+}
+
+static void
+fail_io(struct conn *c, int ssl_error, int sys_errno)
+{
+	struct fault f;
+
+	tls_explain(c->ssl, ssl_error, sys_errno, &f);
+	f.phase = c->phase;
+	go_down(c, &f);
+}
+
+static void
+fail_plain(struct conn *c, int sys_errno)
+{
+	struct fault f;
+
+	fault_set(&f, c->target.scope, FAULT_LATER, c->phase,
+	    "connection lost: %s",
+	    sys_errno != 0 ? strerror(sys_errno) : "closed by the server");
+	go_down(c, &f);
+}
+
+/* Bytes written; 0: the socket takes no more now; -1: down() was called. */
+static ssize_t
+write_some(struct conn *c, struct span s)
+{
+	ssize_t n;
+	int err;
+
+	if (c->ssl == NULL) {
+		n = write(c->fd, s.p, s.n);
+		if (n > 0)
+			return n;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		fail_plain(c, errno);
+		return -1;
+	}
+	c->write_wants_read = false;
+	ERR_clear_error();
+	errno = 0;
+	err =
+	    SSL_write(c->ssl, s.p, (int)(s.n < CONN_PIECE ? s.n : CONN_PIECE));
+	if (err > 0)
+		return err;
+	err = SSL_get_error(c->ssl, err);
+	if (err == SSL_ERROR_WANT_WRITE)
+		return 0;
+	if (err == SSL_ERROR_WANT_READ) {
+		c->write_wants_read = true;
+		return 0;
+	}
+	fail_io(c, err, errno);
+	return -1;
+}
+
+static ssize_t
+read_some(struct conn *c, char *to, size_t room)
+{
+	ssize_t n;
+	int err;
+
+	if (c->ssl == NULL) {
+		n = read(c->fd, to, room);
+		if (n > 0)
+			return n;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		fail_plain(c, n == 0 ? 0 : errno);
+		return -1;
+	}
+	c->read_wants_write = false;
+	ERR_clear_error();
+	errno = 0;
+	err = SSL_read(c->ssl, to, (int)room);
+	if (err > 0)
+		return err;
+	err = SSL_get_error(c->ssl, err);
+	if (err == SSL_ERROR_WANT_READ)
+		return 0;
+	if (err == SSL_ERROR_WANT_WRITE) {
+		c->read_wants_write = true;
+		return 0;
+	}
+	fail_io(c, err, errno);
+	return -1;
+}
+
+/* True while there is more to write than the socket takes. */
+static bool
+flush(struct conn *c)
+{
+	while (is_open(c)) {
+		struct span s = c->handler->out(c->arg);
+		ssize_t n;
+
+		if (!is_open(c) || s.n == 0)
+			return false;
+		n = write_some(c, s);
+		if (n <= 0)
+			return n == 0;
+		note_progress(c, (size_t)n);
+		c->handler->wrote(c->arg, (size_t)n);
+	}
+	return false;
+}
+
+/* True when it stopped for fairness and not because nothing was left: the
+ * rest may sit decrypted inside OpenSSL, where no socket event tells of it. */
+static bool
+drain(struct conn *c)
+{
+	for (unsigned i = 0; i < READS_A_TURN && is_open(c); i++) {
+		ssize_t n = read_some(c, c->net->piece, sizeof(c->net->piece));
+
+		if (n <= 0)
+			return false;
+		note_progress(c, (size_t)n);
+		c->handler->data(c->arg, span_make(c->net->piece, (size_t)n));
+	}
+	return is_open(c);
+}
+
+/* Reads before it writes, so that the answers to all that was read leave in
+ * one flight. */
+static void
+pump(struct conn *c)
+{
+	bool more_in, more_out;
+
+	enter(c);
+	more_in = drain(c);
+	more_out = flush(c);
+	if (is_open(c)) {
+		watch_set(&c->writable,
+		    (more_out && !c->write_wants_read) || c->read_wants_write);
+		if (more_in)
+			timer_set(&c->turn, 0);
+	}
+	leave(c);
+}
+
+static void
+become_open(struct conn *c)
+{
+	c->state = CONN_OPEN;
+	c->wait_ms = 0;
+	set_deadline(c);
+	watch_set(&c->readable, true);
+	c->handler->up(c->arg);
+}
+
+static void
+shake(struct conn *c)
+{
+	struct fault f;
+	int n, err;
+
+	ERR_clear_error();
+	errno = 0;
+	n = SSL_do_handshake(c->ssl);
+	if (n == 1) {
+		watch_set(&c->writable, false);
+		if (tls_accept_peer(c->ssl, &c->target.peer, &f)) {
+			become_open(c);
+		} else {
+			f.phase = c->phase;
+			go_down(c, &f);
+		}
+		return;
+	}
+	err = SSL_get_error(c->ssl, n);
+	if (err != SSL_ERROR_WANT_READ && err != SSL_ERROR_WANT_WRITE) {
+		fail_io(c, err, errno);
+		return;
+	}
+	watch_set(&c->readable, true);
+	watch_set(&c->writable, err == SSL_ERROR_WANT_WRITE);
+}
+
+static bool
+start_tls(struct conn *c)
+{
+	struct fault f;
+
+	c->phase = "TLS handshake";
+	c->ssl = tls_session(c->net->tls, &c->target.peer, c->fd, &f);
+	if (c->ssl == NULL) {
+		f.phase = c->phase;
+		go_down(c, &f);
+		return false;
+	}
+	c->state = CONN_SHAKING;
+	return true;
+}
+
+static void
+on_ready(void *arg)
+{
+	struct conn *c = arg;
+
+	enter(c);
+	if (alive(c) && c->state == CONN_SHAKING)
+		shake(c);
+	if (is_open(c))
+		pump(c);
+	leave(c);
+}
+
+static void
+on_dialed(void *arg, int fd, const struct fault *fault)
+{
+	struct conn *c = arg;
+	struct fault f = *fault;
+
+	c->dial = NULL;
+	enter(c);
+	if (fd < 0) {
+		go_down(c, &f);
+	} else {
+		c->fd = fd;
+		watch_init(
+		    &c->readable, c->net->loop, fd, WATCH_READ, on_ready, c);
+		watch_init(
+		    &c->writable, c->net->loop, fd, WATCH_WRITE, on_ready, c);
+		if (c->target.plain)
+			become_open(c);
+		else if (start_tls(c))
+			shake(c);
+		if (is_open(c))
+			pump(c);
+	}
+	leave(c);
+}
+
+struct conn *
+conn_open(struct net *n, const struct conn_target *t,
+    const struct conn_handler *handler, void *arg)
+{
+	struct conn *c = mem_alloc(sizeof(*c));
+
+	c->net = n;
+	c->target = *t;
+	c->handler = handler;
+	c->arg = arg;
+	c->fd = -1;
+	timer_init(&c->deadline, n->loop, on_deadline, c);
+	timer_init(&c->turn, n->loop, on_ready, c);
+	conn_expect(c, t->connect_ms, "connect");
+	c->dial = dial_start(
+	    n->loop, n->resolver, t->peer.host, t->port, on_dialed, c);
+	return c;
+}
+
+/* The handshake starts from the loop, not from here: the caller stands in the
+ * middle of reading the plaintext that asked for it. */
+void
+conn_starttls(struct conn *c)
+{
+	conn_expect(c, c->target.connect_ms, "TLS handshake");
+	if (start_tls(c))
+		timer_set(&c->turn, 0);
+}
+
+bool
+conn_is_tls(const struct conn *c)
+{
+	return c->ssl != NULL && c->state == CONN_OPEN;
+}
+
+void
+conn_send(struct conn *c)
+{
+	/* Inside a callback the pump writes anyway when it returns. */
+	if (is_open(c) && c->busy == 0)
+		timer_set(&c->turn, 0);
+}
+
+void
+conn_send_now(struct conn *c)
+{
+	enter(c);
+	flush(c);
+	leave(c);
+}
+
+void
+conn_local_literal(const struct conn *c, char *dst, size_t cap)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char text[INET6_ADDRSTRLEN] = "127.0.0.1";
+
+	if (c->fd >= 0 &&
+	    getsockname(c->fd, (struct sockaddr *)&addr, &len) == 0)
+		getnameinfo((struct sockaddr *)&addr, len, text, sizeof(text),
+		    NULL, 0, NI_NUMERICHOST);
+	snprintf(
+	    dst, cap, "[%s%s]", strchr(text, ':') != NULL ? "IPv6:" : "", text);
+}
+
+void
+conn_close(struct conn **conn)
+{
+	struct conn *c = *conn;
+
+	*conn = NULL;
+	if (c == NULL)
+		return;
+	if (c->state == CONN_OPEN && c->ssl != NULL) {
+		ERR_clear_error();
+		SSL_shutdown(c->ssl);
+	}
+	c->closed = true;
+	if (c->busy == 0)
+		conn_free(c);
+}

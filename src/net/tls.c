@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "base/mem.h"
+
+struct context {
+	struct context *next;
+	char *ca_file; /* NULL: the system's; owned */
+	SSL_CTX *ctx;  /* owned */
+};
+
+struct tls {
+	struct context *contexts;
+};
+
+static void
+say(struct fault *f, const char *hint, const char *text, const char *detail)
+{
+	fault_set(f, FAULT_ACCOUNT, FAULT_LATER, "TLS", "%s%s%s", text,
+	    detail[0] != '\0' ? ": " : "", detail);
+	f->hint = hint;
+}
+
+/* The newest OpenSSL error in words; the queue is left empty, because an old
+ * entry would be taken for the reason of the next failure. */
+static const char *
+take_error(int *reason_r)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *text = ERR_reason_error_string(e);
+
+	*reason_r = ERR_GET_REASON(e);
+	ERR_clear_error();
+	return text != NULL ? text : "unknown TLS error";
+}
+
+struct tls *
+tls_new(void)
+{
+	return mem_alloc(sizeof(struct tls));
+}
+
+void
+tls_free(struct tls **t)
+{
+	struct context *c, *next;
+
+	if (*t == NULL)
+		return;
+	for (c = (*t)->contexts; c != NULL; c = next) {
+		next = c->next;
+		SSL_CTX_free(c->ctx);
+		free(c->ca_file);
+		free(c);
+	}
+	free(*t);
+	*t = NULL;
+}
+
+static bool
+set_policy(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_security_level(ctx, 2);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	/* An idle connection keeps no 32 KiB of record buffers. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+				  SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1;
+}
+
+static SSL_CTX *
+new_context(const char *ca_file, struct fault *fault_r)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	int ok, reason;
+
+	if (ctx == NULL || !set_policy(ctx)) {
+		SSL_CTX_free(ctx);
+		say(fault_r, NULL, "cannot set up TLS", take_error(&reason));
+		return NULL;
+	}
+	if (ca_file != NULL)
+		ok = SSL_CTX_load_verify_locations(ctx, ca_file, NULL);
+	else
+		ok = SSL_CTX_set_default_verify_paths(ctx);
+	if (ok == 1)
+		return ctx;
+	SSL_CTX_free(ctx);
+	fault_set(fault_r, FAULT_ACCOUNT, FAULT_LATER, "TLS",
+	    "cannot read certificates from %s: %s",
+	    ca_file != NULL ? ca_file : "the system's store",
+	    take_error(&reason));
+	fault_r->hint = ca_file != NULL ? "check ca_file"
+	                                : "install the package ca-certificates";
+	return NULL;
+}
+
+static SSL_CTX *
+find_context(struct tls *t, const char *ca_file, struct fault *fault_r)
+{
+	struct context *c;
+	SSL_CTX *ctx;
+
+	for (c = t->contexts; c != NULL; c = c->next) {
+		if (ca_file == NULL ? c->ca_file == NULL
+				    : c->ca_file != NULL &&
+					  strcmp(c->ca_file, ca_file) == 0)
+			return c->ctx;
+	}
+	ctx = new_context(ca_file, fault_r);
+	if (ctx == NULL)
+		return NULL;
+	c = mem_alloc(sizeof(*c));
+	c->ca_file = mem_strdup(ca_file);
+	c->ctx = ctx;
+	c->next = t->contexts;
+	t->contexts = c;
+	return ctx;
+}
+
+static bool
+is_address(const char *host)
+{
+	unsigned char addr[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, addr) == 1 ||
+	       inet_pton(AF_INET6, host, addr) == 1;
+}
+
+/* Names are compared by OpenSSL alone: a SAN must match, no wildcard inside a
+ * label, and the subject's CN does not count. */
+static bool
+expect_name(SSL *ssl, const char *host)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	char sni[256]; /* OpenSSL's macro wants it writable */
+
+	X509_VERIFY_PARAM_set_hostflags(
+	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+		       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
+	if (strlen(host) >= sizeof(sni))
+		return false;
+	memcpy(sni, host, strlen(host) + 1);
+	return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1 &&
+	       SSL_set_tlsext_host_name(ssl, sni) == 1;
+}
+
+SSL *
+tls_session(
+    struct tls *t, const struct tls_peer *peer, int fd, struct fault *fault_r)
+{
+	SSL_CTX *ctx = find_context(t, peer->ca_file, fault_r);
+	SSL *ssl;
+	int reason;
+
+	if (ctx == NULL)
+		return NULL;
+	ssl = SSL_new(ctx);
+	if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 ||
+	    !expect_name(ssl, peer->host)) {
+		SSL_free(ssl);
+		say(fault_r, NULL, "cannot set up TLS", take_error(&reason));
+		return NULL;
+	}
+	/* A pinned certificate is judged in tls_accept_peer(), by its hash. */
+	if (peer->pin != NULL)
+		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+	SSL_set_connect_state(ssl);
+	return ssl;
+}
+
+static bool
+matches_pin(SSL *ssl, const unsigned char *pin, struct fault *fault_r)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	char hex[2 * TLS_PIN_SIZE + 1] = "";
+	unsigned n = 0;
+
+	if (cert != NULL && X509_digest(cert, EVP_sha256(), hash, &n) == 1 &&
+	    n == TLS_PIN_SIZE && CRYPTO_memcmp(hash, pin, n) == 0)
+		return true;
+	for (unsigned i = 0; i < n && i < TLS_PIN_SIZE; i++) {
+		hex[2 * i] = "0123456789abcdef"[hash[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[hash[i] & 15];
+	}
+	say(fault_r,
+	    "if the server has a new certificate and you are sure of it, set "
+	    "pin_sha256 to its fingerprint",
+	    "the certificate is not the pinned one; it has the SHA-256 "
+	    "fingerprint",
+	    hex);
+	return false;
+}
+
+bool
+tls_accept_peer(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
+{
+	long result;
+
+	if (peer->pin != NULL)
+		return matches_pin(ssl, peer->pin, fault_r);
+	result = SSL_get_verify_result(ssl);
+	if (result == X509_V_OK && SSL_get0_peer_certificate(ssl) != NULL)
+		return true;
+	say(fault_r, NULL, "certificate refused",
+	    X509_verify_cert_error_string(result));
+	return false;
+}
+
+static const char *
+certificate_hint(long result)
+{
+	switch (result) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return "the certificate belongs to another name: check host, "
+		       "or "
+		       "something between here and the server answers for it";
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return "the server must renew its certificate, or the clock "
+		       "here "
+		       "is wrong";
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		return "if this is your own server, give its authority as "
+		       "ca_file "
+		       "or its fingerprint as pin_sha256";
+	default:
+		return NULL;
+	}
+}
+
+static void
+explain_certificate(long result, struct fault *f)
+{
+	char clock[64] = "";
+	time_t now = time(NULL);
+	struct tm tm;
+
+	/* A machine without a battery believes that every certificate is from
+	 * the future (CASES T15). */
+	if ((result == X509_V_ERR_CERT_HAS_EXPIRED ||
+		result == X509_V_ERR_CERT_NOT_YET_VALID) &&
+	    gmtime_r(&now, &tm) != NULL)
+		strftime(clock, sizeof(clock), " (local clock %Y-%m-%d)", &tm);
+	fault_set(f, FAULT_ACCOUNT, FAULT_LATER, "TLS",
+	    "certificate refused: %s%s", X509_verify_cert_error_string(result),
+	    clock);
+	f->hint = certificate_hint(result);
+}
+
+static const char *
+reason_hint(int reason)
+{
+	switch (reason) {
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_UNEXPECTED_MESSAGE:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+		return "the server does not speak TLS on this port: check port "
+		       "(993 IMAP, 995 POP3, 465 or 587 with tls = "
+		       "\"starttls\" "
+		       "for submission)";
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+	case SSL_R_DH_KEY_TOO_SMALL:
+		return "the server offers only old, unsafe TLS";
+	default:
+		return NULL;
+	}
+}
+
+void
+tls_explain(SSL *ssl, int ssl_error, int sys_errno, struct fault *fault_r)
+{
+	long result = SSL_get_verify_result(ssl);
+	const char *text;
+	int reason;
+
+	if (ssl_error == SSL_ERROR_ZERO_RETURN) {
+		say(fault_r, NULL, "the server closed the connection", "");
+	} else if (ssl_error == SSL_ERROR_SYSCALL) {
+		ERR_clear_error();
+		say(fault_r, NULL, "connection lost",
+		    sys_errno != 0 ? strerror(sys_errno) : "end of file");
+	} else {
+		text = take_error(&reason);
+		if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+			say(fault_r, NULL,
+			    "connection cut off (no TLS close_notify)", "");
+		else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+			 result != X509_V_OK)
+			explain_certificate(result, fault_r);
+		else
+			say(fault_r, reason_hint(reason), "TLS failed", text);
+	}
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The TLS policy, in one place (RFC 8314, RFC 9325): TLS 1.2 or later, chain
+ * and name verified by OpenSSL itself, SNI sent, no compression, no
+ * renegotiation, security level 2.  There is no way to switch verification
+ * off; a certificate can be pinned instead, and then nothing but the pin
+ * counts.
+ *
+ * Contexts are shared by everybody with the same ca_file and made on first
+ * use.  No session is resumed across a change of either.
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+
+#include <openssl/types.h>
+
+#include "base/fault.h"
+
+#define TLS_PIN_SIZE 32 /* SHA-256 of the certificate as DER */
+
+struct tls;
+
+struct tls_peer {
+	const char *host;         /* name or address literal */
+	const char *ca_file;      /* NULL: the system's certificates */
+	const unsigned char *pin; /* NULL: verify chain and name */
+};
+
+struct tls *tls_new(void);
+void tls_free(struct tls **t);
+
+/* A client session on a connected socket, not yet shaken hands.  NULL: fault_r
+ * (text and hint only: scope and phase are the caller's). */
+SSL *tls_session(
+    struct tls *t, const struct tls_peer *peer, int fd, struct fault *fault_r);
+/* After the handshake and before a byte is sent: true when this is the peer we
+ * wanted.  The result of the chain is looked at again, on resumption too. */
+bool tls_accept_peer(
+    SSL *ssl, const struct tls_peer *peer, struct fault *fault_r);
+/* Why a handshake or transfer failed, from OpenSSL's error queue (emptied)
+ * and, when the certificate was the reason, its own words. */
+void tls_explain(SSL *ssl, int ssl_error, int sys_errno, struct fault *fault_r);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#include "proto/imap_private.h"
+
+#include "proto/sasl_list.h"
+
+void
+imap_caps_add(struct imap_caps *caps, struct span word)
+{
+	const struct {
+		const char *name;
+		bool *flag;
+	} flags[] = {
+		{ "IMAP4REV1", &caps->imap4rev1 },
+		{ "IMAP4REV2", &caps->imap4rev2 },
+		{ "IDLE", &caps->idle },
+		{ "ID", &caps->id },
+		{ "UIDPLUS", &caps->uidplus },
+		{ "UNSELECT", &caps->unselect },
+		{ "MOVE", &caps->move },
+		{ "LITERAL+", &caps->literal_plus },
+		{ "SASL-IR", &caps->sasl_ir },
+		{ "LOGINDISABLED", &caps->login_disabled },
+		{ "CONDSTORE", &caps->condstore },
+		{ "ESEARCH", &caps->esearch },
+	};
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		if (span_iis(word, flags[i].name))
+			*flags[i].flag = true;
+	if (span_istarts(word, "AUTH="))
+		sasl_list_add(
+		    caps->sasl, sizeof(caps->sasl), span_skip(word, 5));
+}
+
+/* IMAP4rev2 has these built in and need not list them (RFC 9051 app. E). */
+void
+imap_caps_end(struct imap *m)
+{
+	struct imap_caps *caps = &m->caps;
+
+	if (caps->imap4rev2)
+		caps->idle = caps->uidplus = caps->unselect = caps->move =
+		    caps->sasl_ir = caps->esearch = true;
+	caps->known = true;
+	m->fresh_caps = true;
+}
+
+static void
+take_caps(struct imap *m, struct span list)
+{
+	m->caps = (struct imap_caps){ .known = false };
+	while (list.n > 0)
+		imap_caps_add(&m->caps, span_cut(&list, ' '));
+	imap_caps_end(m);
+}
+
+/* Before SELECT is answered the number belongs to the mailbox to come.  Later
+ * a new value means that every UID we hold names something else. */
+static void
+take_uidvalidity(struct imap *m, struct span arg)
+{
+	uint64_t n;
+
+	if (!imap_selecting(m) && !m->mailbox.selected)
+		return;
+	if (!span_uint(arg, UINT64_MAX, &n)) {
+		imap_fail(m, "bad UIDVALIDITY");
+	} else if (imap_selecting(m)) {
+		m->pending.have_uidvalidity = true;
+		m->pending.uidvalidity = n;
+	} else if (!m->mailbox.have_uidvalidity ||
+		   m->mailbox.uidvalidity != n) {
+		m->mailbox.uidvalidity_changed = true;
+	}
+}
+
+static void
+take_uidnext(struct imap *m, struct span arg)
+{
+	struct imap_mailbox *box =
+	    imap_selecting(m) ? &m->pending : &m->mailbox;
+
+	if (!imap_selecting(m) && !m->mailbox.selected)
+		return;
+	if (!span_uint(arg, UINT64_MAX, &box->uidnext))
+		imap_fail(m, "bad UIDNEXT");
+	else
+		box->have_uidnext = true;
+}
+
+static void
+take_access(struct imap *m, bool read_only)
+{
+	if (imap_selecting(m))
+		m->pending.read_only =
+		    read_only || imap_awaits(m, IMAP_EXAMINE);
+	else if (read_only)
+		m->mailbox.read_only = true;
+}
+
+static enum imap_code
+find_code(struct span name)
+{
+	static const struct {
+		const char *name;
+		enum imap_code code;
+	} names[] = {
+		{ "ALERT", IMAP_CODE_ALERT },
+		{ "AUTHENTICATIONFAILED", IMAP_CODE_AUTHENTICATIONFAILED },
+		{ "AUTHORIZATIONFAILED", IMAP_CODE_AUTHORIZATIONFAILED },
+		{ "EXPIRED", IMAP_CODE_EXPIRED },
+		{ "PRIVACYREQUIRED", IMAP_CODE_PRIVACYREQUIRED },
+		{ "CONTACTADMIN", IMAP_CODE_CONTACTADMIN },
+		{ "NOPERM", IMAP_CODE_NOPERM },
+		{ "INUSE", IMAP_CODE_INUSE },
+		{ "UNAVAILABLE", IMAP_CODE_UNAVAILABLE },
+		{ "NONEXISTENT", IMAP_CODE_NONEXISTENT },
+		{ "EXPUNGEISSUED", IMAP_CODE_EXPUNGEISSUED },
+		{ "CORRUPTION", IMAP_CODE_CORRUPTION },
+		{ "SERVERBUG", IMAP_CODE_SERVERBUG },
+		{ "CLIENTBUG", IMAP_CODE_CLIENTBUG },
+		{ "CANNOT", IMAP_CODE_CANNOT },
+		{ "LIMIT", IMAP_CODE_LIMIT },
+		{ "OVERQUOTA", IMAP_CODE_OVERQUOTA },
+		{ "REFERRAL", IMAP_CODE_REFERRAL },
+		{ "READ-ONLY", IMAP_CODE_READ_ONLY },
+		{ "READ-WRITE", IMAP_CODE_READ_WRITE },
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_iis(name, names[i].name))
+			return names[i].code;
+	return IMAP_CODE_OTHER;
+}
+
+void
+imap_take_code(struct imap *m, struct span text)
+{
+	struct span code, name;
+
+	m->code = IMAP_CODE_NONE;
+	if (text.n == 0 || text.p[0] != '[' ||
+	    memchr(text.p, ']', text.n) == NULL)
+		return;
+	text = span_skip(text, 1);
+	code = span_cut(&text, ']');
+	name = span_cut(&code, ' ');
+	m->code = find_code(name);
+	if (span_iis(name, "CAPABILITY"))
+		take_caps(m, code);
+	else if (span_iis(name, "UIDVALIDITY"))
+		take_uidvalidity(m, code);
+	else if (span_iis(name, "UIDNEXT"))
+		take_uidnext(m, code);
+	else if (m->code == IMAP_CODE_READ_ONLY ||
+		 m->code == IMAP_CODE_READ_WRITE)
+		take_access(m, m->code == IMAP_CODE_READ_ONLY);
+}

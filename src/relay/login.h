@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One login, the same for all three protocols: fetch the secret, choose the
+ * mechanism, take SASL steps, wipe.  It exists only while a login is under way
+ * on a connection that is inside TLS: login_start() asserts that, so no code
+ * that talks before TLS can hold a credential.
+ */
+#ifndef RELAY_LOGIN_H
+#define RELAY_LOGIN_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "base/span.h"
+
+struct conf_server;
+struct conn;
+struct credential_job;
+struct loop;
+struct sasl;
+struct secret;
+
+struct login {
+	const struct conf_server *server; /* foreign */
+	enum fault_scope scope;
+	struct credential_job *job;
+	struct secret *secret;                           /* owned */
+	struct sasl *sasl;                               /* owned */
+	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
+	void *arg;
+};
+
+/* Fetches the secret; ready is called once, never from inside this call. */
+void login_start(struct login *l, struct loop *loop, const struct conn *conn,
+    const struct conf_server *server, enum fault_scope scope,
+    void (*ready)(void *arg, const struct fault *f), void *arg);
+/* Wipes; may be called at any time, also on zeroed memory. */
+void login_clear(struct login *l);
+
+/* The mechanism of ours that is among those offered, with its initial response
+ * (base64; empty: the server speaks first); NULL: f. */
+const char *login_mechanism(struct login *l, const char *offered,
+    struct span *initial_r, struct fault *f);
+/* Answers a challenge; false: f. */
+bool login_step(struct login *l, struct span challenge, struct span *response_r,
+    struct fault *f);
+/* For USER/PASS and LOGIN, where the server has no SASL for us. */
+struct span login_user(const struct login *l);
+struct span login_secret(const struct login *l);
+/* May the plain commands of the protocol be used in place of SASL? */
+bool login_allows_plain(const struct login *l);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/server.h"
+
+#include "conf/conf.h"
+
+/* A goodbye is a courtesy; nothing depends on its answer. */
+#define QUIT_MS (10 * 1000)
+
+struct conn_target
+server_target(const struct conf *conf, const struct conf_server *server,
+    enum fault_scope scope)
+{
+	return (struct conn_target){
+		.peer = { .host = server->host,
+		    .ca_file = server->ca_file,
+		    .pin = server->pinned ? server->pin : NULL },
+		.port = server->port,
+		.scope = scope,
+		.connect_ms = (int64_t)conf->connect_timeout * 1000,
+	};
+}
+
+static int64_t
+at_most(uint64_t seconds, uint64_t limit)
+{
+	return (int64_t)(seconds < limit ? seconds : limit) * 1000;
+}
+
+int64_t
+server_patience(enum wait_class wait, const struct conf *conf)
+{
+	switch (wait) {
+	case WAIT_GREETING:
+	case WAIT_COMMAND:
+	case WAIT_LOGIN:
+		return (int64_t)conf->reply_timeout * 1000;
+	case WAIT_DATA:
+		return at_most(conf->reply_timeout, 120);
+	case WAIT_BODY:
+		return at_most(conf->reply_timeout, 180);
+	case WAIT_DOT:
+		return (int64_t)conf->dot_timeout * 1000;
+	case WAIT_QUIT:
+		return QUIT_MS;
+	case WAIT_NONE:
+	case WAIT_CLASSES:
+		break;
+	}
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where mail goes: the contract between a transfer and a destination.
+ *
+ * A sink is one destination and serves every account that feeds it, in the
+ * order in which jobs come, over connections of its own that it keeps while
+ * there is work.  A job is one message for that destination.  The sink alone
+ * knows when the last byte may go out, and the job alone knows whether it may:
+ * begin() tells the job that its turn has come, and the end of data is not
+ * written before the job said sink_permit() (DURABILITY.md R1).
+ *
+ * Each job ends in exactly one verdict(), unless it is withdrawn.
+ */
+#ifndef RELAY_SINK_H
+#define RELAY_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/fault.h"
+#include "base/span.h"
+
+struct conf;
+struct conf_destination;
+struct net;
+struct sink;
+struct sink_line; /* one connection: private to the driver */
+struct spool;
+
+struct sink_job {
+	/* set by the owner */
+	struct spool *spool; /* foreign; complete; outlives the job */
+	/* What stands in front of the message; asked for once per turn, valid
+	 * until the verdict. */
+	struct span (*head)(void *arg);
+	/* The envelope is on its way: make the in-doubt record durable.  Called
+	 * again when a line broke before the end of data could be on the wire,
+	 * and the message has another turn on a new one. */
+	void (*begin)(void *arg);
+	/* f NULL: accepted.  when FAULT_UNKNOWN: the end of data may have gone
+	 * out and there was no complete reply.  words: the server's, cleaned.
+	 */
+	void (*verdict)(void *arg, const struct fault *f, const char *words);
+	void *arg;
+	/* private to the driver */
+	TAILQ_ENTRY(sink_job) link;
+	struct sink_line *line; /* where it is being sent; NULL: queued */
+	bool permitted;
+};
+
+struct sink *sink_open(
+    struct net *n, const struct conf *conf, const struct conf_destination *d);
+/* Says goodbye on lines that are idle, drops the others; jobs must be gone. */
+void sink_close(struct sink **s);
+
+/* Why the destination cannot be used now, or NULL: for those who would
+ * download in vain. */
+const struct fault *sink_trouble(const struct sink *s);
+
+void sink_submit(struct sink *s, struct sink_job *job);
+void sink_permit(struct sink *s, struct sink_job *job);
+/* Takes the job back: no verdict will come.  Not once its end of data may be
+ * on the wire (false): then wait for the verdict. */
+bool sink_withdraw(struct sink *s, struct sink_job *job);
+
+#endif

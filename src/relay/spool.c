@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+
+#include "base/mem.h"
+#include "proto/dot.h"
+
+struct spool_pool {
+	int dir; /* foreign */
+	uint64_t max, reserved;
+	size_t memory; /* of all spools */
+	TAILQ_HEAD(spool_waiters, spool_waiter) waiters;
+};
+
+/* SHA-256 that leaves CRLFs at the very end out: POP3 and IMAP servers differ
+ * in how many they show of one and the same message. */
+struct digest {
+	EVP_MD_CTX *ctx; /* owned; NULL once finished */
+	uint64_t held;   /* bytes of CRLFs not hashed yet */
+};
+
+struct spool {
+	struct spool_pool *pool; /* foreign */
+	unsigned refs;
+	struct dot_normaliser normaliser;
+	struct header_scan scan;
+	struct digest header, content;
+	unsigned char fingerprint[SPOOL_HASH], hash[SPOOL_HASH];
+	uint64_t size, limit;
+	char *mem; /* owned: the message, or the read buffer of a file */
+	size_t cap;
+	size_t counted; /* of cap, in pool->memory */
+	int fd;         /* -1: in memory */
+};
+
+struct spool_pool *
+spool_pool_new(int dir, uint64_t max)
+{
+	struct spool_pool *p = mem_alloc(sizeof(*p));
+
+	p->dir = dir;
+	p->max = max;
+	TAILQ_INIT(&p->waiters);
+	return p;
+}
+
+void
+spool_pool_free(struct spool_pool **p)
+{
+	free(*p);
+	*p = NULL;
+}
+
+bool
+spool_reserve(struct spool_pool *p, uint64_t size, struct spool_waiter *w)
+{
+	if (p->reserved == 0 ||
+	    (size <= p->max && p->reserved <= p->max - size)) {
+		p->reserved += size;
+		return true;
+	}
+	if (!w->waiting) {
+		w->waiting = true;
+		TAILQ_INSERT_TAIL(&p->waiters, w, link);
+	}
+	return false;
+}
+
+/* Everybody who waits looks again, in the order in which they came; who still
+ * finds no room joins the end. */
+void
+spool_release(struct spool_pool *p, uint64_t size)
+{
+	struct spool_waiter *w, *last;
+
+	p->reserved -= size;
+	last = TAILQ_LAST(&p->waiters, spool_waiters);
+	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
+		spool_waiter_cancel(p, w);
+		w->room(w->arg);
+		if (w == last)
+			break;
+	}
+}
+
+void
+spool_waiter_cancel(struct spool_pool *p, struct spool_waiter *w)
+{
+	if (!w->waiting)
+		return;
+	TAILQ_REMOVE(&p->waiters, w, link);
+	w->waiting = false;
+}
+
+static void
+digest_init(struct digest *d)
+{
+	d->ctx = EVP_MD_CTX_new();
+	if (d->ctx == NULL ||
+	    EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1)
+		abort();
+	d->held = 0;
+}
+
+static void
+digest_add(struct digest *d, struct span s)
+{
+	size_t n = s.n;
+
+	while (n > 0 && (s.p[n - 1] == '\r' || s.p[n - 1] == '\n'))
+		n--;
+	/* Normalised, so what was held back is CRLFs, the last perhaps half. */
+	if (n > 0) {
+		for (uint64_t i = 0; i < d->held; i++)
+			EVP_DigestUpdate(d->ctx, i % 2 == 0 ? "\r" : "\n", 1);
+		d->held = 0;
+	}
+	EVP_DigestUpdate(d->ctx, s.p, n);
+	d->held += s.n - n;
+}
+
+static void
+digest_end(struct digest *d, unsigned char *hash_r)
+{
+	EVP_DigestFinal_ex(d->ctx, hash_r, NULL);
+	EVP_MD_CTX_free(d->ctx);
+	d->ctx = NULL;
+}
+
+struct spool *
+spool_new(struct spool_pool *p, const char *token, uint64_t limit)
+{
+	struct spool *s = mem_alloc(sizeof(*s));
+
+	s->pool = p;
+	s->refs = 1;
+	s->limit = limit;
+	s->fd = -1;
+	dot_normalise_init(&s->normaliser);
+	header_init(&s->scan, token);
+	digest_init(&s->header);
+	digest_init(&s->content);
+	return s;
+}
+
+struct spool *
+spool_ref(struct spool *s)
+{
+	s->refs++;
+	return s;
+}
+
+void
+spool_unref(struct spool **spool)
+{
+	struct spool *s = *spool;
+
+	*spool = NULL;
+	if (s == NULL || --s->refs > 0)
+		return;
+	EVP_MD_CTX_free(s->header.ctx);
+	EVP_MD_CTX_free(s->content.ctx);
+	s->pool->memory -= s->counted;
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->mem);
+	free(s);
+}
+
+static bool
+fail_disk(struct fault *f, const char *what)
+{
+	/* This message only: a smaller one may still find room (CASES D11). */
+	fault_set(f, FAULT_MESSAGE, FAULT_LATER, "spool",
+	    "cannot %s a spool file in the state directory: %s", what,
+	    strerror(errno));
+	f->hint = errno == ENOSPC || errno == EDQUOT
+	              ? "make room on the disk of the state directory"
+	              : NULL;
+	return false;
+}
+
+static bool
+write_file(struct spool *s, struct span bytes, struct fault *f)
+{
+	while (bytes.n > 0) {
+		ssize_t n = write(s->fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return fail_disk(f, "write");
+		bytes = span_skip(bytes, (size_t)n);
+	}
+	return true;
+}
+
+static void
+set_memory(struct spool *s, size_t cap)
+{
+	s->mem = mem_grow(s->mem, cap, 1);
+	s->pool->memory = s->pool->memory - s->counted + cap;
+	s->cap = s->counted = cap;
+}
+
+/* From here on the message lives in a file that has no name. */
+static bool
+move_to_file(struct spool *s, struct fault *f)
+{
+	s->fd = openat(s->pool->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (s->fd < 0)
+		return fail_disk(f, "make");
+	if (!write_file(s, span_make(s->mem, s->size), f))
+		return false;
+	free(s->mem);
+	s->mem = NULL;
+	s->pool->memory -= s->counted;
+	s->cap = s->counted = 0;
+	return true;
+}
+
+static bool
+has_memory_for(const struct spool *s, size_t cap)
+{
+	return cap <= SPOOL_MEMORY &&
+	       s->pool->memory - s->counted + cap <= SPOOL_MEMORY_ALL;
+}
+
+static bool
+store_bytes(struct spool *s, struct span bytes, struct fault *f)
+{
+	size_t need = s->size + bytes.n, cap = s->cap > 0 ? s->cap : 4096;
+
+	if (s->fd < 0 && need > s->cap) {
+		while (cap < need)
+			cap *= 2;
+		if (has_memory_for(s, cap))
+			set_memory(s, cap);
+		else if (!move_to_file(s, f))
+			return false;
+	}
+	if (s->fd >= 0)
+		return write_file(s, bytes, f);
+	memcpy(s->mem + s->size, bytes.p, bytes.n);
+	return true;
+}
+
+static bool
+take(struct spool *s, struct span bytes, struct fault *f)
+{
+	uint64_t before = s->scan.bytes;
+	bool was_header = !s->scan.body;
+
+	if (bytes.n > s->limit - s->size) {
+		fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "download",
+		    "larger than message_max (%llu bytes)",
+		    (unsigned long long)s->limit);
+		f->hint = "raise message_max and release the message";
+		return false;
+	}
+	if (!store_bytes(s, bytes, f))
+		return false;
+	s->size += bytes.n;
+	header_feed(&s->scan, bytes);
+	digest_add(&s->content, bytes);
+	if (was_header) {
+		uint64_t n =
+		    s->scan.body ? s->scan.header_bytes - before : bytes.n;
+		digest_add(&s->header, span_make(bytes.p, (size_t)n));
+	}
+	return true;
+}
+
+bool
+spool_write(struct spool *s, struct span raw, struct fault *f)
+{
+	struct span out;
+
+	while (dot_normalise(&s->normaliser, &raw, &out) == DOT_DATA)
+		if (!take(s, out, f))
+			return false;
+	return true;
+}
+
+bool
+spool_finish(struct spool *s, struct fault *f)
+{
+	struct span out;
+
+	while (dot_normalise_end(&s->normaliser, &out) == DOT_DATA)
+		if (!take(s, out, f))
+			return false;
+	header_end(&s->scan);
+	digest_end(&s->header, s->fingerprint);
+	digest_end(&s->content, s->hash);
+	return true;
+}
+
+uint64_t
+spool_size(const struct spool *s)
+{
+	return s->size;
+}
+
+const struct header_scan *
+spool_scan(const struct spool *s)
+{
+	return &s->scan;
+}
+
+const unsigned char *
+spool_fingerprint(const struct spool *s)
+{
+	return s->fingerprint;
+}
+
+const unsigned char *
+spool_hash(const struct spool *s)
+{
+	return s->hash;
+}
+
+bool
+spool_read(
+    struct spool *s, uint64_t offset, struct span *piece_r, struct fault *f)
+{
+	uint64_t left = offset < s->size ? s->size - offset : 0;
+	size_t want = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
+	ssize_t n;
+
+	if (s->fd < 0 || want == 0) {
+		*piece_r = span_make(s->fd < 0 ? s->mem + offset : "", want);
+		return true;
+	}
+	if (s->mem == NULL)
+		set_memory(s, SPOOL_PIECE);
+	do
+		n = pread(s->fd, s->mem, want, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return fail_disk(f, "read");
+	*piece_r = span_make(s->mem, (size_t)n);
+	return true;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "config.h"
+
+#define UUID_SIZE 16
+
+/* RFC 4648 base32, lower case, without padding: safe in a header, an xtext
+ * ENVID and a command line. */
+static void
+base32(const unsigned char *bytes, size_t chars, char *out)
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned acc = 0, bits = 0;
+
+	for (size_t i = 0; i < chars; i++) {
+		if (bits < 5) {
+			acc = acc << 8 | *bytes++;
+			bits += 8;
+		}
+		bits -= 5;
+		out[i] = alphabet[acc >> bits & 31];
+	}
+	out[chars] = '\0';
+}
+
+/* Each part is preceded by its length, so that no two lists of parts give the
+ * same bytes. */
+static void
+add_part(struct buf *b, const void *p, size_t n)
+{
+	unsigned char len[4] = { (unsigned char)(n >> 24),
+		(unsigned char)(n >> 16), (unsigned char)(n >> 8),
+		(unsigned char)n };
+
+	if (!buf_add(b, span_make(len, sizeof(len))) ||
+	    !buf_add(b, span_make(p, n)))
+		abort(); /* uid and folder are bounded far below the ceiling */
+}
+
+static void
+mac(const struct trace_source *t, struct buf *parts,
+    unsigned char out[EVP_MAX_MD_SIZE])
+{
+	struct span s = buf_span(parts);
+	unsigned n = EVP_MAX_MD_SIZE;
+
+	if (HMAC(EVP_sha256(), t->key, 32, (const unsigned char *)s.p, s.n, out,
+		&n) == NULL)
+		abort();
+	buf_free(parts);
+}
+
+void
+trace_compute(const struct trace_source *t, const char *uid,
+    const unsigned char *hash, char trace_r[TRACE_SIZE])
+{
+	unsigned char out[EVP_MAX_MD_SIZE];
+	char generation[24];
+	struct buf parts;
+
+	snprintf(generation, sizeof(generation), "%llu",
+	    (unsigned long long)t->generation);
+	buf_init(&parts, 8192);
+	add_part(&parts, t->account_uuid, UUID_SIZE);
+	add_part(&parts, t->folder, strlen(t->folder));
+	add_part(&parts, generation, strlen(generation));
+	add_part(&parts, uid, strlen(uid));
+	add_part(&parts, hash, 32);
+	mac(t, &parts, out);
+	base32(out, TRACE_SIZE - 1, trace_r);
+}
+
+void
+trace_token(const struct trace_source *t, char token_r[TRACE_TOKEN_SIZE])
+{
+	unsigned char out[EVP_MAX_MD_SIZE];
+	struct buf parts;
+
+	buf_init(&parts, 128);
+	add_part(&parts, "account", 7);
+	add_part(&parts, t->account_uuid, UUID_SIZE);
+	mac(t, &parts, out);
+	base32(out, TRACE_TOKEN_SIZE - 1, token_r);
+}
+
+static void
+format_date(int64_t when, char *out, size_t cap)
+{
+	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu",
+		"Fri", "Sat" };
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May",
+		"Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	time_t t = (time_t)when;
+	struct tm tm = { .tm_mday = 1 };
+
+	/* Always UTC and English: the locale has no say in a header. */
+	gmtime_r(&t, &tm);
+	snprintf(out, cap, "%s, %d %s %d %02d:%02d:%02d +0000",
+	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
+	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+void
+trace_head(struct buf *b, const struct trace_head *h)
+{
+	char date[64];
+
+	format_date(h->date, date, sizeof(date));
+	buf_addf(b,
+	    "Received: from %s by %s (mailhaul %s)\r\n"
+	    "\twith %s id %s\r\n"
+	    "\tfor <%s>; %s\r\n",
+	    h->source_host, h->our_host, PACKAGE_VERSION, h->protocol, h->trace,
+	    h->recipient, date);
+	buf_addf(b, "X-Mailhaul-Trace: %s; account=%s; attempt=%u%s\r\n",
+	    h->trace, h->token, h->attempt,
+	    h->possible_duplicate ? "; possible-duplicate=yes" : "");
+	/* A message that begins with a blank would continue our trace field;
+	 * give it a field of no meaning to continue (CASES M13). */
+	if (h->folded)
+		buf_addf(b, "X-Mailhaul-Original: (begins with a blank)\r\n");
+}

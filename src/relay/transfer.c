@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/transfer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "relay/retry.h"
+#include "relay/sink.h"
+#include "relay/spool.h"
+#include "relay/trace.h"
+#include "store/store.h"
+
+/* RFC 5321 section 6.3: more than this is a loop. */
+#define RECEIVED_MAX 100
+
+struct transfer {
+	const struct transfer_context *ctx; /* foreign */
+	struct transfer_route route;
+	struct store_item *item; /* foreign */
+	struct spool *spool;     /* a reference; NULL: refused undownloaded */
+	struct sink_job job;
+	struct buf head; /* what we put in front */
+	bool submitted;  /* the sink has it */
+	bool claimed;    /* the in-doubt record was asked for ... */
+	bool in_doubt;   /* ... and is durable */
+	int64_t started; /* microseconds */
+	struct transfer_result result;
+	char words[STORE_REPLY_MAX];
+	struct timer later;
+	void (*done)(
+	    void *arg, struct transfer *t, const struct transfer_result *r);
+	void *arg;
+};
+
+static void on_begin(void *arg);
+static void on_verdict(void *arg, const struct fault *f, const char *words);
+static struct span on_head(void *arg);
+
+static void
+finish(struct transfer *t)
+{
+	struct transfer_result r = t->result;
+
+	t->done(t->arg, t, &r);
+	timer_free(&t->later);
+	spool_unref(&t->spool);
+	buf_free(&t->head);
+	free(t);
+}
+
+static void
+on_later(void *arg)
+{
+	finish(arg);
+}
+
+/* --- what is said about it */
+
+static void
+tell(const struct transfer *t, const char *id, enum store_state state)
+{
+	const struct transfer_context *ctx = t->ctx;
+	const struct fault *f = &t->result.fault;
+	bool good = state == STORE_RELAYED;
+	struct log_event e = {
+		.priority = good ? LOG_INFO : LOG_WARNING,
+		.message_id = id,
+		.account = ctx->account,
+		.mailbox = ctx->mailbox,
+		.destination = t->item->destination,
+		.uid = t->item->uid,
+		.trace = t->item->trace,
+		.state = store_state_name(state),
+		.attempt = t->item->attempt,
+		.code = f->code,
+		.bytes =
+		    t->spool != NULL ? spool_size(t->spool) : t->item->size,
+		.usec = loop_now_us(ctx->loop) - t->started,
+	};
+	double seconds = (double)e.usec / 1e6;
+
+	if (good)
+		log_event(&e,
+		    "%s: relayed %s uid %s to %s, %llu bytes, %.3f s: %s%s",
+		    ctx->account, ctx->mailbox, e.uid, e.destination,
+		    (unsigned long long)e.bytes, seconds, t->words,
+		    t->item->doubt ? " (possible duplicate)" : "");
+	else
+		log_event(&e,
+		    "%s: %s %s uid %s to %s, %llu bytes, %.3f s: %s: %s%s%s",
+		    ctx->account, e.state, ctx->mailbox, e.uid, e.destination,
+		    (unsigned long long)e.bytes, seconds, f->phase, f->text,
+		    f->hint != NULL ? "; " : "",
+		    f->hint != NULL ? f->hint : "");
+}
+
+/* --- the record */
+
+static void
+on_recorded(void *arg, struct store_answer *a)
+{
+	struct transfer *t = arg;
+
+	if (!a->ok) {
+		/* Accepted or refused, but not on record: it stays in doubt. */
+		t->result.end = TRANSFER_UNTRIED;
+		t->result.fault = a->fault;
+	} else if (t->result.end == TRANSFER_RELAYED) {
+		t->result.complete = a->complete;
+		tell(t, LOG_ID_RELAYED, STORE_RELAYED);
+	} else if (t->result.end == TRANSFER_HELD) {
+		tell(t, LOG_ID_HELD, STORE_HELD);
+	} else if (t->result.end == TRANSFER_DEFERRED) {
+		tell(t, LOG_ID_DEFERRED, STORE_DEFERRED);
+	}
+	finish(t);
+}
+
+static void
+record_relayed(struct transfer *t)
+{
+	t->result.end = TRANSFER_RELAYED;
+	store_relayed(t->ctx->store, t->item->id, time(NULL), t->ctx->remove,
+	    t->words, (struct store_done){ on_recorded, t });
+}
+
+static void
+record_refused(struct transfer *t, enum store_state state)
+{
+	int64_t now = time(NULL);
+	struct store_refusal r = {
+		.state = state,
+		.now = now,
+		.next_try = now,
+		.reply = t->result.fault.text,
+	};
+
+	store_refused(t->ctx->store, t->item->id, &r,
+	    (struct store_done){ on_recorded, t });
+}
+
+/* relay/retry decides, this writes it down. */
+static void
+record_failure(struct transfer *t)
+{
+	switch (retry_message(&t->result.fault)) {
+	case RETRY_IN_DOUBT:
+		/* It is on record as in doubt since before the dot. */
+		t->result.end = TRANSFER_IN_DOUBT;
+		tell(t, LOG_ID_IN_DOUBT, STORE_IN_DOUBT);
+		finish(t);
+		break;
+	case RETRY_HOLD:
+		t->result.end = TRANSFER_HELD;
+		record_refused(t, STORE_HELD);
+		break;
+	case RETRY_DEFER:
+		t->result.end = TRANSFER_DEFERRED;
+		record_refused(t, STORE_DEFERRED);
+		break;
+	case RETRY_RESTORE:
+		t->result.end = TRANSFER_UNTRIED;
+		if (t->claimed) /* provably not sent: take the doubt back */
+			record_refused(t, STORE_DEFERRED);
+		else
+			timer_set(&t->later, 0);
+		break;
+	}
+}
+
+/* --- the way */
+
+/* What we refuse ourselves, before any server can. */
+static bool
+acceptable(const struct transfer *t, struct fault *f)
+{
+	const struct header_scan *h = spool_scan(t->spool);
+
+	fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "check", "%s",
+	    h->nul         ? "it holds a NUL byte, which servers cut or misread"
+	    : h->own_token ? "it comes back to the account it was relayed "
+			     "from: a loop"
+			   : "it was received 100 times: a loop");
+	if (!h->nul)
+		f->hint = "see where the destination forwards to";
+	return !h->nul && !h->own_token && h->received < RECEIVED_MAX;
+}
+
+static void
+write_head(struct transfer *t)
+{
+	const struct transfer_context *ctx = t->ctx;
+	struct trace_head h = {
+		.source_host = ctx->source_host,
+		.our_host = ctx->our_host,
+		.protocol = ctx->protocol,
+		.recipient = t->route.recipient,
+		.trace = t->item->trace,
+		.token = ctx->token,
+		.date = time(NULL),
+		.attempt = t->item->attempt,
+		.possible_duplicate = t->item->doubt,
+		.folded = spool_scan(t->spool)->starts_folded,
+	};
+
+	trace_head(&t->head, &h);
+}
+
+/* A row that is in doubt when we come to it was left so by a process that
+ * died, or a connection that did: this copy may be the second. */
+static void
+claim(struct transfer *t)
+{
+	struct store_item *item = t->item;
+
+	if (item->state == STORE_IN_DOUBT)
+		item->doubt = true;
+	item->attempt++;
+	if (item->trace[0] == '\0')
+		trace_compute(t->ctx->trace, item->uid, spool_hash(t->spool),
+		    item->trace);
+	write_head(t);
+}
+
+static struct transfer *
+transfer_new(const struct transfer_context *ctx, struct store_item *item,
+    void (*done)(
+	void *arg, struct transfer *t, const struct transfer_result *r),
+    void *arg)
+{
+	struct transfer *t = mem_alloc(sizeof(*t));
+
+	t->ctx = ctx;
+	t->item = item;
+	t->done = done;
+	t->arg = arg;
+	t->started = loop_now_us(ctx->loop);
+	buf_init(&t->head, TRACE_HEAD_MAX);
+	timer_init(&t->later, ctx->loop, on_later, t);
+	return t;
+}
+
+struct transfer *
+transfer_start(const struct transfer_context *ctx,
+    const struct transfer_route *route, struct store_item *item,
+    struct spool *spool,
+    void (*done)(
+	void *arg, struct transfer *t, const struct transfer_result *r),
+    void *arg)
+{
+	struct transfer *t = transfer_new(ctx, item, done, arg);
+
+	t->route = *route;
+	t->spool = spool_ref(spool);
+	claim(t);
+	if (!acceptable(t, &t->result.fault)) {
+		record_failure(t);
+		return t;
+	}
+	t->job = (struct sink_job){
+		.spool = spool,
+		.head = on_head,
+		.begin = on_begin,
+		.verdict = on_verdict,
+		.arg = t,
+	};
+	t->submitted = true;
+	sink_submit(route->sink, &t->job);
+	return t;
+}
+
+struct transfer *
+transfer_refuse(const struct transfer_context *ctx, struct store_item *item,
+    const struct fault *f,
+    void (*done)(
+	void *arg, struct transfer *t, const struct transfer_result *r),
+    void *arg)
+{
+	struct transfer *t = transfer_new(ctx, item, done, arg);
+
+	t->result.fault = *f;
+	record_failure(t);
+	return t;
+}
+
+static struct span
+on_head(void *arg)
+{
+	struct transfer *t = arg;
+
+	return buf_span(&t->head);
+}
+
+/* The in-doubt record is durable: now, and only now, may the dot go out. */
+static void
+on_in_doubt(void *arg, struct store_answer *a)
+{
+	struct transfer *t = arg;
+
+	t->in_doubt = a->ok;
+	if (!t->submitted)
+		return; /* the verdict overtook it; its record comes behind */
+	if (a->ok) {
+		sink_permit(t->route.sink, &t->job);
+		return;
+	}
+	/* R1: no record, no dot. */
+	t->result.fault = a->fault;
+	t->result.end = TRANSFER_UNTRIED;
+	sink_withdraw(t->route.sink, &t->job);
+	finish(t);
+}
+
+static void
+on_begin(void *arg)
+{
+	struct transfer *t = arg;
+	struct store_attempt attempt = {
+		.now = time(NULL),
+		.attempt = t->item->attempt,
+		.size = spool_size(t->spool),
+		.fingerprint = spool_fingerprint(t->spool),
+		.hash = spool_hash(t->spool),
+		.trace = t->item->trace,
+	};
+
+	if (t->in_doubt)
+		sink_permit(t->route.sink, &t->job);
+	if (t->claimed)
+		return; /* a second turn: the record of the first stands */
+	t->claimed = true;
+	store_in_doubt(t->ctx->store, t->item->id, &attempt,
+	    (struct store_done){ on_in_doubt, t });
+}
+
+static void
+on_verdict(void *arg, const struct fault *f, const char *words)
+{
+	struct transfer *t = arg;
+
+	t->submitted = false;
+	ascii_clean(t->words, sizeof(t->words), words, strlen(words));
+	if (f == NULL) {
+		record_relayed(t);
+		return;
+	}
+	t->result.fault = *f;
+	record_failure(t);
+}
+
+void
+transfer_stop(struct transfer *t)
+{
+	if (!t->submitted || !sink_withdraw(t->route.sink, &t->job))
+		return;
+	t->submitted = false;
+	fault_set(&t->result.fault, FAULT_US, FAULT_NOW, "stop",
+	    "the daemon is stopping");
+	record_failure(t);
+}

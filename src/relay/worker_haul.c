@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/worker_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "relay/sink.h"
+#include "store/store.h"
+
+static void
+message_free(struct message *m)
+{
+	struct worker *w = m->worker;
+
+	TAILQ_REMOVE(&w->messages, m, link);
+	if (m->state != MESSAGE_QUEUED)
+		w->open--;
+	if (m->state != MESSAGE_QUEUED && !m->complete &&
+	    w->driver->quit_commits)
+		w->no_quit = true;
+	if (m->reserved > 0)
+		spool_release(w->ctx->pool, m->reserved);
+	store_items_free(m->items, m->nitems);
+	free(m->transfers);
+	free(m);
+}
+
+/* Forgets messages up to that state; they stay as they are on record, and the
+ * next poll finds them again.  What is being sent goes its way. */
+void
+worker_drop(struct worker *w, enum message_state last)
+{
+	struct message *m, *next;
+
+	for (m = TAILQ_FIRST(&w->messages); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (m->state <= last)
+			message_free(m);
+	}
+	w->exhausted = true;
+}
+
+/* --- work: from the store into the queue */
+
+static void on_transfer(
+    void *arg, struct transfer *t, const struct transfer_result *r);
+
+/* All rows of one message, moved out of the answer. */
+static struct message *
+message_new(struct worker *w, struct store_item *items, size_t n)
+{
+	struct message *m = mem_alloc(sizeof(*m));
+
+	m->worker = w;
+	m->items = mem_array(n, sizeof(*items));
+	memcpy(m->items, items, n * sizeof(*items));
+	m->nitems = n;
+	m->number = items[0].number;
+	m->transfers = mem_array(n, sizeof(*m->transfers));
+	TAILQ_INSERT_TAIL(&w->messages, m, link);
+	return m;
+}
+
+static void
+take_items(struct worker *w, struct store_answer *a)
+{
+	for (size_t i = 0, n; i < a->nitems; i += n) {
+		for (n = 1; i + n < a->nitems &&
+			    a->items[i + n].number == a->items[i].number;
+		     n++)
+			;
+		message_new(w, a->items + i, n);
+		w->after = a->items[i].number;
+	}
+	/* The strings belong to the messages now. */
+	free(a->items);
+	a->items = NULL;
+	a->nitems = 0;
+}
+
+/* IMAP lists no sizes; what the store has none of is asked for before it is
+ * fetched, so that the pool is never overrun. */
+static void
+ask_sizes(struct worker *w)
+{
+	uint32_t numbers[WORK_BATCH];
+	struct message *m;
+	size_t n = 0;
+
+	TAILQ_FOREACH (m, &w->messages, link)
+		if (m->state == MESSAGE_QUEUED && m->items[0].size == 0 &&
+		    n < WORK_BATCH)
+			numbers[n++] = m->number;
+	if (n == 0 || w->driver->sizes == NULL) {
+		worker_advance(w);
+		return;
+	}
+	w->sizing = true;
+	source_sizes(w->source, numbers, n);
+}
+
+void
+worker_on_size(void *arg, uint32_t number, uint64_t size)
+{
+	struct worker *w = arg;
+	struct message *m;
+
+	TAILQ_FOREACH (m, &w->messages, link)
+		for (size_t i = 0; m->number == number && i < m->nitems; i++)
+			m->items[i].size = size;
+}
+
+void
+worker_on_sized(void *arg)
+{
+	struct worker *w = arg;
+
+	w->sizing = false;
+	worker_advance(w);
+}
+
+static void
+on_work(void *arg, struct store_answer *a)
+{
+	struct worker *w = arg;
+
+	w->asked = false;
+	if (w->state != WORKER_WORKING || w->stopping) {
+		worker_advance(w);
+		return;
+	}
+	if (!a->ok) {
+		worker_fail(w, &a->fault);
+		return;
+	}
+	w->exhausted = a->nitems == 0;
+	if (w->ctx->dry_run && a->nitems > 0) {
+		worker_tell_dry(w, a, "relay");
+		w->after = a->items[a->nitems - 1].number;
+		worker_advance(w);
+		return;
+	}
+	take_items(w, a);
+	ask_sizes(w);
+}
+
+/* --- work: from the queue into the spool */
+
+static const struct fault *
+destinations_trouble(const struct worker *w)
+{
+	const struct fault *f = NULL;
+
+	for (size_t i = 0; i < w->account->ndestinations; i++) {
+		f = sink_trouble(w->ctx->sinks[i]);
+		if (f == NULL)
+			return NULL; /* one of them takes mail */
+	}
+	return f;
+}
+
+/* Nothing is sent; relay/retry says what is recorded. */
+static void
+refuse(struct worker *w, struct message *m, const struct fault *f)
+{
+	if (m->state == MESSAGE_QUEUED)
+		w->open++;
+	m->state = MESSAGE_SENDING;
+	m->running = m->nitems;
+	for (size_t i = 0; i < m->nitems; i++)
+		m->transfers[i] = transfer_refuse(
+		    &w->transfer, &m->items[i], f, on_transfer, m);
+}
+
+/* Too large is known from the listing: not a byte of it is downloaded. */
+static bool
+too_large(struct worker *w, struct message *m)
+{
+	struct fault f;
+
+	if (m->items[0].size <= w->ctx->conf->message_max)
+		return false;
+	fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "download",
+	    "%llu bytes are more than message_max (%llu)",
+	    (unsigned long long)m->items[0].size,
+	    (unsigned long long)w->ctx->conf->message_max);
+	f.hint = "raise message_max and release the message";
+	refuse(w, m, &f);
+	return true;
+}
+
+static void
+fetch_more(struct worker *w)
+{
+	uint32_t numbers[WORKER_WINDOW];
+	struct message *m, *next;
+	size_t n = 0;
+
+	for (m = TAILQ_FIRST(&w->messages); m != NULL; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (m->state != MESSAGE_QUEUED)
+			continue;
+		if (w->open >= WORKER_WINDOW)
+			break;
+		if (too_large(w, m))
+			continue;
+		/* An empty pool lets anything in; one byte keeps it counted. */
+		m->reserved = m->items[0].size + 1;
+		if (!spool_reserve(w->ctx->pool, m->reserved, &w->waiter)) {
+			m->reserved = 0;
+			break;
+		}
+		m->state = MESSAGE_FETCHING;
+		w->open++;
+		numbers[n++] = m->number;
+	}
+	if (n > 0)
+		source_fetch(w->source, numbers, n);
+}
+
+void
+worker_on_room(void *arg)
+{
+	worker_advance(arg);
+}
+
+static bool
+has_queued(const struct worker *w)
+{
+	const struct message *last = TAILQ_LAST(&w->messages, messages);
+
+	return last != NULL && last->state == MESSAGE_QUEUED;
+}
+
+/* The one place that decides what comes next. */
+void
+worker_advance(struct worker *w)
+{
+	const struct fault *trouble;
+
+	if (w->asked || w->sizing)
+		return;
+	if (w->state == WORKER_DRAINING && TAILQ_EMPTY(&w->messages))
+		worker_end_poll(w);
+	if (w->state != WORKER_WORKING)
+		return;
+	trouble = destinations_trouble(w);
+	if (trouble != NULL && (has_queued(w) || !w->exhausted))
+		worker_note_fault(w, trouble);
+	if (trouble != NULL || w->stopping)
+		worker_drop(w, MESSAGE_QUEUED);
+	fetch_more(w);
+	if (!has_queued(w) && !w->exhausted) {
+		w->asked = true;
+		store_work(w->ctx->store, w->mailbox, time(NULL), w->after,
+		    WORK_BATCH, (struct store_done){ on_work, w });
+	} else if (TAILQ_EMPTY(&w->messages)) {
+		worker_remove_next(w);
+	}
+}
+
+/* --- work: from the wire into a spool, from the spool to the destinations */
+
+static struct message *
+find_fetching(struct worker *w, uint32_t number)
+{
+	struct message *m;
+
+	TAILQ_FOREACH (m, &w->messages, link)
+		if (m->state == MESSAGE_FETCHING && m->number == number)
+			return m;
+	return NULL;
+}
+
+static void
+count(struct worker *w, enum transfer_end end)
+{
+	w->report.relayed += end == TRANSFER_RELAYED;
+	w->report.deferred += end == TRANSFER_DEFERRED;
+	w->report.held += end == TRANSFER_HELD;
+	w->report.in_doubt += end == TRANSFER_IN_DOUBT;
+}
+
+static void
+on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
+{
+	struct message *m = arg;
+	struct worker *w = m->worker;
+
+	count(w, r->end);
+	for (size_t i = 0; i < m->nitems; i++)
+		if (m->transfers[i] == t)
+			m->transfers[i] = NULL;
+	if (r->end == TRANSFER_RELAYED && r->complete)
+		m->complete = true;
+	if (r->end == TRANSFER_UNTRIED && !w->stopping)
+		worker_note_fault(w, &r->fault);
+	if (--m->running > 0)
+		return;
+	message_free(m);
+	if (r->end == TRANSFER_UNTRIED && r->fault.scope == FAULT_US)
+		worker_abandon(w); /* no state, no relaying */
+	else
+		worker_advance(w);
+}
+
+static void
+send_message(struct worker *w, struct message *m)
+{
+	const struct conf_account *a = w->account;
+
+	m->state = MESSAGE_SENDING;
+	m->running = m->nitems;
+	for (size_t i = 0; i < m->nitems; i++) {
+		struct transfer_route route = { 0 };
+
+		for (size_t d = 0; d < a->ndestinations; d++)
+			if (strcmp(a->destinations[d]->name,
+				m->items[i].destination) == 0)
+				route = (struct transfer_route){
+					.sink = w->ctx->sinks[d],
+					.recipient =
+					    a->destinations[d]->recipient,
+				};
+		m->transfers[i] = transfer_start(&w->transfer, &route,
+		    &m->items[i], w->incoming, on_transfer, m);
+	}
+}
+
+/* Bytes of a message that we will not keep are read on to its end, so that the
+ * session stays in step; but not for ever. */
+static bool
+discard(struct worker *w, size_t n)
+{
+	struct fault f;
+
+	w->discarded += n;
+	if (w->discarded <= w->ctx->conf->message_max)
+		return true;
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "download",
+	    "a message does not end: more than twice message_max was sent");
+	worker_fail(w, &f);
+	return false;
+}
+
+bool
+worker_on_piece(void *arg, struct span bytes)
+{
+	struct worker *w = arg;
+
+	if (w->incoming_failed)
+		return discard(w, bytes.n);
+	if (w->incoming == NULL)
+		w->incoming = spool_new(
+		    w->ctx->pool, w->token, w->ctx->conf->message_max);
+	if (!spool_write(w->incoming, bytes, &w->incoming_fault)) {
+		w->incoming_failed = true;
+		w->discarded = 0;
+		spool_unref(&w->incoming);
+	}
+	return true;
+}
+
+void
+worker_on_fetched(void *arg, uint32_t number, const struct fault *fault)
+{
+	struct worker *w = arg;
+	struct message *m = find_fetching(w, number);
+
+	if (fault == NULL && !w->incoming_failed && w->incoming == NULL)
+		w->incoming = spool_new(/* an empty message */
+		    w->ctx->pool, w->token, w->ctx->conf->message_max);
+	if (fault == NULL && !w->incoming_failed &&
+	    !spool_finish(w->incoming, &w->incoming_fault))
+		w->incoming_failed = true;
+	if (fault == NULL && w->incoming_failed)
+		fault = &w->incoming_fault;
+	if (m != NULL && fault == NULL)
+		send_message(w, m);
+	else if (m != NULL)
+		refuse(w, m, fault);
+	spool_unref(&w->incoming);
+	w->incoming_failed = false;
+	worker_advance(w);
+}
+
+/* Called when the session is over and only MESSAGE_SENDING is left.  None of
+ * these ends inside transfer_stop(), so the list stays as it is. */
+void
+worker_stop_transfers(struct worker *w)
+{
+	struct message *m;
+
+	TAILQ_FOREACH (m, &w->messages, link)
+		for (size_t i = 0; i < m->nitems; i++)
+			if (m->transfers[i] != NULL)
+				transfer_stop(m->transfers[i]);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What worker.c (the phases of a poll) and worker_haul.c (the messages of a
+ * session, from the record through the spool to the destinations) share.
+ */
+#ifndef RELAY_WORKER_PRIVATE_H
+#define RELAY_WORKER_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "net/loop.h"
+#include "relay/source.h"
+#include "relay/spool.h"
+#include "relay/trace.h"
+#include "relay/transfer.h"
+#include "relay/worker.h"
+
+struct store_answer;
+
+#define FOLDER "INBOX"
+#define LISTING_BATCH 512 /* entries on their way to the store */
+#define WORK_BATCH 256    /* items asked of the store at a time */
+#define REMOVE_BATCH 1000
+
+enum worker_state {
+	WORKER_IDLE,
+	WORKER_LOOKUP,  /* what the store knows of the mailbox */
+	WORKER_OPENING, /* connect, log in, select */
+	WORKER_LISTING,
+	WORKER_SETTLING, /* the store compares */
+	WORKER_WORKING,
+	WORKER_REMOVING,
+	WORKER_LEAVING,
+	WORKER_DRAINING, /* the session is over; transfers are still running */
+};
+
+enum message_state {
+	MESSAGE_QUEUED,
+	MESSAGE_FETCHING,
+	MESSAGE_SENDING,
+};
+
+/* One message of this session, for all its destinations. */
+struct message {
+	TAILQ_ENTRY(message) link;
+	struct worker *worker;
+	enum message_state state;
+	struct store_item *items; /* owned; a row per destination */
+	size_t nitems;
+	uint32_t number;
+	uint64_t reserved;           /* bytes of the pool */
+	struct transfer **transfers; /* owned array; NULL: ended */
+	size_t running;
+	bool complete; /* relayed, and nothing of it is outstanding */
+};
+TAILQ_HEAD(messages, message);
+
+struct worker {
+	const struct worker_context *ctx;   /* foreign */
+	const struct conf_account *account; /* foreign */
+	const struct source_driver *driver;
+	void (*done)(void *arg, const struct worker_report *r);
+	void *arg;
+	enum worker_state state;
+	struct worker_report report;
+	struct source *source; /* owned; NULL: no session */
+	struct timer ended;
+
+	/* of the mailbox */
+	int64_t mailbox;
+	bool baseline;
+	uint64_t generation, list_from;
+	unsigned char uuid[16];
+	char token[TRACE_TOKEN_SIZE];
+	struct trace_source trace;
+	struct transfer_context transfer;
+
+	/* of the session */
+	struct source_mailbox opened;
+	bool complete_listing;
+	bool removing_only; /* a second session, for deletions alone */
+	bool stopping;      /* take no new message */
+	bool no_quit;       /* the session fetched what is not safely relayed */
+	uint64_t removals;  /* waiting when the session began */
+	struct messages messages; /* queued, fetching, sending; ascending */
+	unsigned open;            /* fetching or sending */
+	bool asked;               /* the store: its answer will come */
+	bool sizing;              /* the source, for sizes */
+	bool exhausted;           /* it has no more */
+	uint32_t after;           /* number of the last item it gave */
+	struct spool *incoming;   /* the message that is coming in */
+	struct fault incoming_fault;
+	bool incoming_failed;
+	uint64_t discarded;
+	struct spool_waiter waiter;
+};
+
+/* worker.c */
+void worker_note_fault(struct worker *w, const struct fault *f);
+void worker_abandon(struct worker *w); /* the session; transfers run on */
+void worker_fail(struct worker *w, const struct fault *f); /* both */
+void worker_remove_next(struct worker *w);
+void worker_end_poll(struct worker *w);
+void worker_tell_dry(
+    struct worker *w, const struct store_answer *a, const char *what);
+
+/* worker_haul.c */
+void worker_advance(struct worker *w);
+void worker_drop(struct worker *w, enum message_state last);
+void worker_stop_transfers(struct worker *w);
+void worker_on_room(void *arg);
+void worker_on_size(void *arg, uint32_t number, uint64_t size);
+void worker_on_sized(void *arg);
+bool worker_on_piece(void *arg, struct span bytes);
+void worker_on_fetched(void *arg, uint32_t number, const struct fault *f);
+
+#endif

@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/db.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/schema.h"
+#include "store/statedir.h"
+
+#define NAME "state.db"
+
+static const char phase[] = "state";
+
+/* --- errors ----------------------------------------------------------- */
+
+static void
+fail(struct db *db, int code)
+{
+	if (db->error != SQLITE_OK)
+		return;
+	db->error = code;
+	snprintf(db->message, sizeof(db->message), "%s (%d)",
+	    db->sql != NULL ? sqlite3_errmsg(db->sql) : sqlite3_errstr(code),
+	    code);
+}
+
+static void
+log_sqlite(void *arg, int code, const char *text)
+{
+	int primary = code & 0xff;
+	int priority = primary == SQLITE_NOTICE ? LOG_INFO : LOG_WARNING;
+
+	(void)arg;
+	log_line(priority, "SQLite: %s (%d)", text, code);
+}
+
+/* Of the library, hence of the process, and only before its first use. */
+static void
+configure_library(void)
+{
+	sqlite3_config(SQLITE_CONFIG_LOG, log_sqlite, NULL);
+}
+
+static int
+exit_code(int error)
+{
+	switch (error & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return EX_TEMPFAIL;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return EX_DATAERR;
+	case SQLITE_PERM:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_AUTH:
+		return EX_NOPERM;
+	default:
+		return EX_IOERR;
+	}
+}
+
+/* --- statements ------------------------------------------------------- */
+
+struct query *
+db_query(struct db *db, const char *text)
+{
+	struct query *q = db->queries;
+
+	while (q < db->queries + db->nqueries && q->text != text)
+		q++;
+	if (q == db->queries + db->nqueries) {
+		if (db->nqueries == DB_QUERIES_MAX)
+			abort(); /* a statement was added: raise the limit */
+		db->nqueries++;
+		*q = (struct query){ .db = db, .text = text };
+	}
+	if (q->stmt == NULL && db->error == SQLITE_OK) {
+		int code = sqlite3_prepare_v3(db->sql, text, -1,
+		    SQLITE_PREPARE_PERSISTENT, &q->stmt, NULL);
+
+		if (code != SQLITE_OK)
+			fail(db, code);
+	}
+	sqlite3_reset(q->stmt);
+	return q;
+}
+
+void
+query_int(struct query *q, int n, int64_t value)
+{
+	if (q->db->error == SQLITE_OK &&
+	    sqlite3_bind_int64(q->stmt, n, value) != SQLITE_OK)
+		fail(q->db, sqlite3_errcode(q->db->sql));
+}
+
+void
+query_text(struct query *q, int n, const char *s)
+{
+	if (q->db->error == SQLITE_OK &&
+	    sqlite3_bind_text(q->stmt, n, s, -1, SQLITE_STATIC) != SQLITE_OK)
+		fail(q->db, sqlite3_errcode(q->db->sql));
+}
+
+void
+query_blob(struct query *q, int n, const void *p, size_t size)
+{
+	/* No bytes are not NULL: a UIDL may be empty. */
+	const void *bytes = size > 0 ? p : "";
+
+	if (q->db->error == SQLITE_OK && sqlite3_bind_blob64(q->stmt, n, bytes,
+					     size, SQLITE_STATIC) != SQLITE_OK)
+		fail(q->db, sqlite3_errcode(q->db->sql));
+}
+
+bool
+query_row(struct query *q)
+{
+	int code;
+
+	if (q->db->error != SQLITE_OK)
+		return false;
+	code = sqlite3_step(q->stmt);
+	if (code == SQLITE_ROW)
+		return true;
+	if (code != SQLITE_DONE)
+		fail(q->db, code);
+	sqlite3_reset(q->stmt);
+	return false;
+}
+
+uint64_t
+query_run(struct query *q)
+{
+	while (query_row(q))
+		continue;
+	if (q->db->error != SQLITE_OK)
+		return 0;
+	return (uint64_t)sqlite3_changes64(q->db->sql);
+}
+
+int64_t
+query_get(const struct query *q, int column)
+{
+	return sqlite3_column_int64(q->stmt, column);
+}
+
+int64_t
+query_number(struct query *q)
+{
+	int64_t value = query_row(q) ? query_get(q, 0) : 0;
+
+	sqlite3_reset(q->stmt);
+	return value;
+}
+
+static void
+reset_all(struct db *db)
+{
+	for (size_t i = 0; i < db->nqueries; i++)
+		sqlite3_reset(db->queries[i].stmt);
+}
+
+/* --- transactions ----------------------------------------------------- */
+
+static void
+run(struct db *db, const char *text)
+{
+	query_run(db_query(db, text));
+}
+
+void
+db_begin(struct db *db)
+{
+	static const char begin[] = "BEGIN IMMEDIATE";
+
+	if (!db->dry_run)
+		run(db, begin);
+}
+
+/* Errors before or in COMMIT end alike: nothing is tried again, and what is
+ * still open is rolled back. */
+bool
+db_commit(struct db *db)
+{
+	static const char commit[] = "COMMIT";
+
+	if (!db->dry_run)
+		run(db, commit);
+	if (db->error == SQLITE_OK)
+		return true;
+	reset_all(db);
+	if (sqlite3_get_autocommit(db->sql) == 0)
+		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	return false;
+}
+
+void
+db_enter(struct db *db)
+{
+	static const char enter[] = "SAVEPOINT request";
+
+	run(db, enter);
+}
+
+void
+db_leave(struct db *db, bool keep)
+{
+	static const char undo[] = "ROLLBACK TO request";
+	static const char leave[] = "RELEASE request";
+
+	reset_all(db);
+	if (!keep)
+		run(db, undo);
+	run(db, leave);
+}
+
+/* --- opening ---------------------------------------------------------- */
+
+/* SQL without results; several statements at once. */
+static void
+script(struct db *db, const char *text)
+{
+	int code;
+
+	if (db->error != SQLITE_OK)
+		return;
+	code = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
+	if (code != SQLITE_OK)
+		fail(db, code);
+}
+
+static bool
+answers(struct db *db, const char *text, const char *wanted)
+{
+	struct query *q = db_query(db, text);
+	bool same = false;
+
+	if (query_row(q)) {
+		const void *got = sqlite3_column_text(q->stmt, 0);
+
+		same = got != NULL && strcmp(got, wanted) == 0;
+	}
+	sqlite3_reset(q->stmt);
+	return same;
+}
+
+static bool
+refuse(struct fault *fault_r, const char *dir, const char *why)
+{
+	fault_set(
+	    fault_r, FAULT_US, FAULT_NEVER, phase, "%s/" NAME " %s", dir, why);
+	return false;
+}
+
+/* Whose file is it?  Asked before anything is written to it. */
+static bool
+identify(struct db *db, const struct statedir *d, bool *empty_r,
+    struct fault *fault_r)
+{
+	int64_t id, version;
+	char why[160];
+
+	id = query_number(db_query(db, "PRAGMA application_id"));
+	version = query_number(db_query(db, "PRAGMA user_version"));
+	*empty_r = query_number(db_query(
+		       db, "SELECT count(*) FROM sqlite_schema")) == 0 &&
+	           id == 0 && version == 0;
+	if (db->error != SQLITE_OK)
+		return true; /* has its own words */
+	if (*empty_r && d->fresh)
+		return true;
+	if (*empty_r)
+		return refuse(fault_r, d->path,
+		    "is empty, but this installation was initialised: restore "
+		    "a backup");
+	if (id != SCHEMA_APPLICATION_ID)
+		return refuse(fault_r, d->path,
+		    "is a database of another program, not of mailhaul");
+	if (version == SCHEMA_VERSION)
+		return true;
+	snprintf(why, sizeof(why),
+	    "has schema version %lld; this mailhauld knows version %d only",
+	    (long long)version, SCHEMA_VERSION);
+	return refuse(fault_r, d->path, why);
+}
+
+/* DURABILITY.md 4.6, in its order; locking_mode came before. */
+static void
+settle(struct db *db)
+{
+	script(db, "PRAGMA synchronous=FULL;"
+		   "PRAGMA mmap_size=0;"
+		   "PRAGMA cell_size_check=ON;"
+		   "PRAGMA trusted_schema=OFF;"
+		   "PRAGMA foreign_keys=ON;"
+		   "PRAGMA journal_size_limit=4194304;");
+	if (db->error == SQLITE_OK)
+		sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+}
+
+static void
+random_bytes(void *p, size_t n)
+{
+	if (getentropy(p, n) != 0)
+		abort(); /* no kernel we run on has none */
+}
+
+static void
+create(struct db *db)
+{
+	struct query *q;
+	unsigned char key[DB_KEY_SIZE];
+
+	random_bytes(key, sizeof(key));
+	script(db, "BEGIN IMMEDIATE");
+	script(db, schema_sql);
+	q = db_query(db,
+	    "INSERT INTO meta (one, install_id, install_key, created)"
+	    " VALUES (1, lower(hex(randomblob(16))), ?1, ?2)");
+	query_blob(q, 1, key, sizeof(key));
+	query_int(q, 2, time(NULL));
+	query_run(q);
+	script(db, "COMMIT");
+}
+
+static bool
+read_meta(struct db *db, char id_r[STATEDIR_ID_SIZE])
+{
+	struct query *q =
+	    db_query(db, "SELECT install_id, install_key FROM meta");
+	bool found =
+	    query_row(q) && sqlite3_column_bytes(q->stmt, 1) == DB_KEY_SIZE;
+
+	if (found) {
+		memcpy(db->install_key, sqlite3_column_blob(q->stmt, 1),
+		    DB_KEY_SIZE);
+		snprintf(id_r, STATEDIR_ID_SIZE, "%s",
+		    (const char *)sqlite3_column_text(q->stmt, 0));
+	}
+	sqlite3_reset(q->stmt);
+	return found;
+}
+
+/* Never opened by SQLite with CREATE: a database that is missing later must
+ * not be made again without a word.  Asked with stat, because closing another
+ * descriptor of the file would drop the locks of SQLite. */
+static bool
+ensure_file(struct statedir *d, int *exit_r, struct fault *fault_r)
+{
+	int fd;
+
+	if (faccessat(d->dir, NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return true;
+	if (errno == ENOENT && !d->fresh) {
+		*exit_r = EX_DATAERR;
+		return refuse(fault_r, d->path,
+		    "is missing, but this installation was initialised: "
+		    "restore a backup; starting anew (remove INSTALL-ID) "
+		    "forgets what was relayed");
+	}
+	fd = errno != ENOENT
+	         ? -1
+	         : openat(d->dir, NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+		       0600);
+	if (fd < 0) {
+		*exit_r =
+		    errno == EACCES || errno == EPERM ? EX_NOPERM : EX_IOERR;
+		return refuse(fault_r, d->path, strerror(errno));
+	}
+	close(fd);
+	return true;
+}
+
+static bool
+check_contents(struct db *db, struct statedir *d, struct fault *fault_r)
+{
+	if (!answers(db, "PRAGMA quick_check(1)", "ok") ||
+	    !read_meta(db, d->id))
+		return db->error != SQLITE_OK ||
+		       refuse(fault_r, d->path, "is damaged: restore a backup");
+	return true;
+}
+
+/* false: fault_r is set.  true: what SQLite could not do is in db->error. */
+static bool
+open_file(struct db *db, struct statedir *d, struct fault *fault_r)
+{
+	bool empty;
+
+	script(db, "PRAGMA locking_mode=EXCLUSIVE");
+	if (!identify(db, d, &empty, fault_r))
+		return false;
+	if (!answers(db, "PRAGMA journal_mode=WAL", "wal") &&
+	    db->error == SQLITE_OK)
+		return refuse(fault_r, d->path, "cannot use a write-ahead log");
+	settle(db);
+	if (empty)
+		create(db);
+	return check_contents(db, d, fault_r);
+}
+
+static void
+connect_file(struct db *db, const struct statedir *d)
+{
+	size_t size = strlen(d->path) + sizeof("/" NAME);
+	char *file = mem_alloc(size);
+	int code;
+
+	snprintf(file, size, "%s/" NAME, d->path);
+	code = sqlite3_open_v2(file, &db->sql,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
+		SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX |
+		SQLITE_OPEN_EXRESCODE,
+	    NULL);
+	free(file);
+	if (code != SQLITE_OK)
+		fail(db, code);
+}
+
+static void
+open_memory(struct db *db)
+{
+	char id[STATEDIR_ID_SIZE];
+	int code = sqlite3_open_v2(":memory:", &db->sql,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		SQLITE_OPEN_EXRESCODE,
+	    NULL);
+
+	if (code != SQLITE_OK)
+		fail(db, code);
+	settle(db);
+	create(db);
+	read_meta(db, id);
+}
+
+bool
+db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, configure_library);
+	if (d == NULL || (d->fresh && db->dry_run)) {
+		open_memory(db);
+	} else {
+		if (!ensure_file(d, exit_r, fault_r))
+			return false;
+		connect_file(db, d);
+		*exit_r = EX_DATAERR;
+		if (!open_file(db, d, fault_r))
+			goto refused;
+	}
+	script(db, schema_temp_sql);
+	if (db->dry_run)
+		script(db, "BEGIN IMMEDIATE");
+	if (db->error == SQLITE_OK)
+		return true;
+	*exit_r = exit_code(db->error);
+	refuse(fault_r, d != NULL ? d->path : "", db->message);
+refused:
+	db_close(db);
+	return false;
+}
+
+static void
+finish(struct db *db)
+{
+	reset_all(db);
+	if (db->dry_run)
+		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	else if (db->error == SQLITE_OK)
+		script(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+	/* After a failed commit the log stays as it is: the next start reads
+	 * it with its checksums and learns what was written. */
+	if (db->error != SQLITE_OK)
+		sqlite3_db_config(
+		    db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
+void
+db_close(struct db *db)
+{
+	if (db->sql != NULL)
+		finish(db);
+	for (size_t i = 0; i < db->nqueries; i++)
+		sqlite3_finalize(db->queries[i].stmt);
+	sqlite3_close(db->sql);
+	db->nqueries = 0;
+	db->sql = NULL;
+}

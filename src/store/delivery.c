@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One message on its way to one destination: the steps of DURABILITY.md 4.4
+ * that must be on disk before the next one happens.
+ *
+ *   new, deferred --in_doubt--> in_doubt --relayed--> relayed
+ *   in_doubt --refused--> deferred or held, when the try that was refused is
+ *     the only one that is in doubt; else the doubt stays (R3, R4):
+ *     in_doubt again, or held with doubt.
+ *
+ * A step that does not follow from the row's state is refused: the caller is
+ * out of step and must not send a dot.
+ */
+#include "store/request.h"
+
+#include <string.h>
+
+#include "store/db.h"
+
+static const char *const names[] = {
+	[STORE_KNOWN] = "known",
+	[STORE_NEW] = "new",
+	[STORE_DEFERRED] = "deferred",
+	[STORE_IN_DOUBT] = "in_doubt",
+	[STORE_RELAYED] = "relayed",
+	[STORE_HELD] = "held",
+	[STORE_GONE] = "gone",
+};
+_Static_assert(sizeof(names) / sizeof(names[0]) == STORE_STATES,
+    "every state has its word");
+
+const char *
+store_state_name(enum store_state state)
+{
+	return names[state];
+}
+
+/* The schema lets no other word in; were there one, the row is left alone. */
+enum store_state
+delivery_state(const struct query *q, int column)
+{
+	const void *name = sqlite3_column_text(q->stmt, column);
+	enum store_state state = STORE_KNOWN;
+
+	while (state < STORE_GONE &&
+	       (name == NULL || strcmp(name, names[state]) != 0))
+		state++;
+	return state;
+}
+
+struct row {
+	enum store_state state;
+	bool doubt;
+	bool
+	    trying; /* in doubt by this process alone, and for the first time */
+};
+
+static bool
+refuse(struct request *r, const char *what, const struct row *row)
+{
+	fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, "state",
+	    "record %lld cannot become %s: %s", (long long)r->id, what,
+	    row != NULL ? store_state_name(row->state) : "no such record");
+	return false;
+}
+
+static bool
+find(struct db *db, struct request *r, const char *what, struct row *row_r)
+{
+	struct query *q = db_query(db,
+	    "SELECT state, doubt,"
+	    " EXISTS (SELECT 1 FROM trying WHERE trying.id = delivery.id)"
+	    " FROM delivery WHERE id = ?1");
+
+	query_int(q, 1, r->id);
+	if (!query_row(q))
+		return refuse(r, what, NULL);
+	row_r->state = delivery_state(q, 0);
+	row_r->doubt = query_get(q, 1) != 0;
+	row_r->trying = query_get(q, 2) != 0;
+	return true;
+}
+
+static bool
+is_pending(const struct row *row)
+{
+	return row->state == STORE_NEW || row->state == STORE_DEFERRED ||
+	       row->state == STORE_IN_DOUBT;
+}
+
+/* An earlier try may have been accepted. */
+static bool
+is_doubtful(const struct row *row)
+{
+	return row->doubt || (row->state == STORE_IN_DOUBT && !row->trying);
+}
+
+static void
+run_with_id(struct db *db, const struct request *r, const char *text)
+{
+	struct query *q = db_query(db, text);
+
+	query_int(q, 1, r->id);
+	query_run(q);
+}
+
+/* --- in doubt --------------------------------------------------------- */
+
+bool
+delivery_in_doubt(struct db *db, struct request *r)
+{
+	const struct request_attempt *a = &r->attempt;
+	bool doubt;
+	struct query *q;
+	struct row row;
+
+	if (!find(db, r, "in_doubt", &row))
+		return false;
+	if (!is_pending(&row))
+		return refuse(r, "in_doubt", &row);
+	doubt = row.doubt || row.state == STORE_IN_DOUBT;
+	q = db_query(db,
+	    "UPDATE delivery SET state = 'in_doubt', doubt = ?2,"
+	    " attempt = ?3, size = ?4, fingerprint = ?5, hash = ?6,"
+	    " trace = ?7, changed = ?8 WHERE id = ?1");
+	query_int(q, 1, r->id);
+	query_int(q, 2, doubt);
+	query_int(q, 3, a->attempt);
+	query_int(q, 4, (int64_t)a->size);
+	query_blob(q, 5, a->fingerprint, sizeof(a->fingerprint));
+	query_blob(q, 6, a->hash, sizeof(a->hash));
+	query_text(q, 7, a->trace);
+	query_int(q, 8, r->now);
+	query_run(q);
+	if (!doubt)
+		run_with_id(
+		    db, r, "INSERT OR IGNORE INTO trying (id) VALUES (?1)");
+	return true;
+}
+
+/* --- relayed ---------------------------------------------------------- */
+
+/* All rows of the message that row ?1 belongs to. */
+#define SAME_MESSAGE                                                           \
+	"(mailbox, generation, uid, duplicate) ="                              \
+	" (SELECT mailbox, generation, uid, duplicate FROM delivery"           \
+	"   WHERE id = ?1)"
+
+static bool
+outstanding(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "SELECT EXISTS (SELECT 1 FROM delivery WHERE " SAME_MESSAGE
+	    " AND state NOT IN ('relayed', 'gone'))");
+
+	query_int(q, 1, r->id);
+	return query_number(q) != 0;
+}
+
+/* A row that is gone meanwhile stays gone: the message was taken off the
+ * source by somebody else while its dot was waiting. */
+bool
+delivery_relayed(struct db *db, struct request *r)
+{
+	struct query *q;
+	struct row row;
+
+	if (!find(db, r, "relayed", &row))
+		return false;
+	if (row.state != STORE_IN_DOUBT && row.state != STORE_GONE)
+		return refuse(r, "relayed", &row);
+	q = db_query(db,
+	    "UPDATE delivery SET"
+	    " state = CASE state WHEN 'gone' THEN 'gone' ELSE 'relayed' END,"
+	    " reply = ?2, changed = ?3, next_try = 0 WHERE id = ?1");
+	query_int(q, 1, r->id);
+	query_text(q, 2, r->verdict.reply);
+	query_int(q, 3, r->now);
+	query_run(q);
+	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	r->answer.complete = !outstanding(db, r);
+	if (r->answer.complete && r->verdict.remove)
+		run_with_id(db, r,
+		    "UPDATE delivery SET removing = 1 WHERE " SAME_MESSAGE
+		    " AND state = 'relayed'");
+	return true;
+}
+
+/* --- refused, vanished ------------------------------------------------ */
+
+bool
+delivery_refused(struct db *db, struct request *r)
+{
+	const struct request_verdict *v = &r->verdict;
+	enum store_state state = v->state;
+	struct query *q;
+	struct row row;
+
+	if (!find(db, r, store_state_name(state), &row))
+		return false;
+	if (row.state == STORE_GONE)
+		return true; /* nothing left to try again */
+	if (!is_pending(&row) ||
+	    (state != STORE_DEFERRED && state != STORE_HELD))
+		return refuse(r, store_state_name(state), &row);
+	if (state == STORE_DEFERRED && is_doubtful(&row))
+		state = STORE_IN_DOUBT;
+	q = db_query(db,
+	    "UPDATE delivery SET state = ?2, doubt = ?3, next_try = ?4,"
+	    " reply = ?5, changed = ?6 WHERE id = ?1");
+	query_int(q, 1, r->id);
+	query_text(q, 2, store_state_name(state));
+	query_int(q, 3, is_doubtful(&row));
+	query_int(q, 4, v->next_try);
+	query_text(q, 5, v->reply);
+	query_int(q, 6, r->now);
+	query_run(q);
+	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	return true;
+}
+
+bool
+delivery_vanished(struct db *db, struct request *r)
+{
+	struct query *q;
+	struct row row;
+
+	if (!find(db, r, "gone", &row))
+		return false;
+	q = db_query(db,
+	    "UPDATE delivery SET state = 'gone', removing = 0, missed = 0,"
+	    " doubt = doubt OR state = 'in_doubt', changed = ?2"
+	    " WHERE " SAME_MESSAGE " AND state <> 'gone'");
+	query_int(q, 1, r->id);
+	query_int(q, 2, r->now);
+	query_run(q);
+	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	return true;
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A session's listing against what is stored: what is new, what is known, what
+ * is gone.
+ *
+ * Only a complete listing says that something is gone, and where we did not
+ * ask for the removal ourselves only the second one in a row: a server that
+ * shows an empty mailbox during an outage must not make us relay all of it
+ * again (DURABILITY.md 4.2).  A UID that is listed again after it was gone is
+ * a new message (CASES P12); a doubt about the old one stays, so that the copy
+ * is announced if it was the same after all.
+ *
+ * Every statement changes only rows that differ: a poll that finds nothing new
+ * writes nothing.
+ */
+#include "store/request.h"
+
+#include <time.h>
+
+#include "store/db.h"
+#include "store/schema.h"
+
+#define TOMBSTONE_DAYS 30
+
+static const char phase[] = "state";
+
+/* --- the listing itself ----------------------------------------------- */
+
+bool
+listing_drop(struct db *db, struct request *r)
+{
+	struct query *q =
+	    db_query(db, "DELETE FROM session WHERE mailbox = ?1");
+
+	query_int(q, 1, r->id);
+	query_run(q);
+	q = db_query(db, "DELETE FROM listing WHERE mailbox = ?1");
+	query_int(q, 1, r->id);
+	query_run(q);
+	return true;
+}
+
+bool
+listing_begin(struct db *db, struct request *r)
+{
+	struct query *q;
+
+	listing_drop(db, r);
+	q = db_query(db, "INSERT INTO session (mailbox) VALUES (?1)");
+	query_int(q, 1, r->id);
+	query_run(q);
+	return true;
+}
+
+static void
+bind_entry(struct query *q, int64_t mailbox, const struct request_entry *e)
+{
+	query_int(q, 1, mailbox);
+	query_blob(q, 2, e->uid, e->len);
+	query_int(q, 3, e->number);
+	query_int(q, 4, e->size > INT64_MAX ? INT64_MAX : (int64_t)e->size);
+}
+
+/* The same UIDL twice is two messages (CASES P8), counted in listed order. */
+static void
+add_duplicate(struct db *db, int64_t mailbox, const struct request_entry *e)
+{
+	struct query *q = db_query(db,
+	    "INSERT INTO listing (mailbox, uid, duplicate, number, size)"
+	    " SELECT ?1, ?2, max(duplicate) + 1, ?3, ?4 FROM listing"
+	    " WHERE mailbox = ?1 AND uid = ?2");
+
+	bind_entry(q, mailbox, e);
+	query_run(q);
+}
+
+bool
+listing_add(struct db *db, struct request *r)
+{
+	static const char insert[] = "INSERT OR IGNORE INTO listing"
+				     " (mailbox, uid, duplicate, number, size)"
+				     " VALUES (?1, ?2, 0, ?3, ?4)";
+
+	for (size_t i = 0; i < r->entries.n; i++) {
+		struct query *q = db_query(db, insert);
+
+		bind_entry(q, r->id, &r->entries.list[i]);
+		if (query_run(q) == 0)
+			add_duplicate(db, r->id, &r->entries.list[i]);
+	}
+	return true;
+}
+
+/* --- the end: comparison ---------------------------------------------- */
+
+struct mailbox {
+	uint64_t generation;
+	int64_t highwater;
+	bool baseline;
+};
+
+static bool
+find_mailbox(struct db *db, int64_t id, struct mailbox *m_r)
+{
+	struct query *q = db_query(db,
+	    "SELECT generation, highwater, baseline FROM mailbox"
+	    " JOIN session ON session.mailbox = mailbox.id WHERE id = ?1");
+
+	query_int(q, 1, id);
+	if (!query_row(q))
+		return false;
+	m_r->generation = (uint64_t)query_get(q, 0);
+	m_r->highwater = query_get(q, 1);
+	m_r->baseline = query_get(q, 2) != 0;
+	return true;
+}
+
+static bool
+refuse(struct request *r, enum fault_when when, const char *why)
+{
+	fault_set(&r->answer.fault, FAULT_ACCOUNT, when, phase, "%s", why);
+	return false;
+}
+
+/* UIDs of another generation name other messages: nothing is concluded from
+ * them (CASES I1, I2). */
+static bool
+check_generation(struct request *r, const struct mailbox *m)
+{
+	const struct store_listing *l = &r->listing;
+
+	if (l->imap && (l->generation == 0 || l->generation > UINT32_MAX))
+		return refuse(
+		    r, FAULT_NEVER, "the server gives no usable UIDVALIDITY");
+	if (!m->baseline || m->generation == l->generation)
+		return true;
+	if (m->generation == 0 || l->generation == 0)
+		return refuse(r, FAULT_NEVER,
+		    "this mailbox was read with the other protocol before; "
+		    "its UIDs do not compare");
+	fault_set(&r->answer.fault, FAULT_ACCOUNT, FAULT_NEVER, phase,
+	    "UIDVALIDITY changed from %llu to %llu: the messages on record "
+	    "cannot be told from new ones",
+	    (unsigned long long)m->generation,
+	    (unsigned long long)l->generation);
+	return false;
+}
+
+/* IMAP UIDs are numbers from here on.  One that is not its own decimal form,
+ * or out of range, is a mistake of the caller or a lie of the server. */
+static bool
+make_numeric(struct db *db, struct request *r)
+{
+	struct query *q =
+	    db_query(db, "SELECT count(*) FROM listing WHERE mailbox = ?1 AND"
+			 " (CAST(CAST(CAST(uid AS TEXT) AS INTEGER) AS TEXT)"
+			 "   IS NOT CAST(uid AS TEXT)"
+			 "  OR CAST(CAST(uid AS TEXT) AS INTEGER)"
+			 "   NOT BETWEEN 1 AND 4294967295)");
+
+	query_int(q, 1, r->id);
+	if (query_number(q) > 0)
+		return refuse(r, FAULT_LATER, "a listed UID is not a number");
+	q = db_query(
+	    db, "DELETE FROM listing WHERE mailbox = ?1 AND duplicate > 0");
+	query_int(q, 1, r->id);
+	query_run(q);
+	q = db_query(db,
+	    "UPDATE listing SET uid = CAST(CAST(uid AS TEXT) AS INTEGER)"
+	    " WHERE mailbox = ?1 AND typeof(uid) = 'blob'");
+	query_int(q, 1, r->id);
+	query_run(q);
+	return true;
+}
+
+static void
+set_targets(struct db *db, const struct store_listing *l)
+{
+	query_run(db_query(db, "DELETE FROM target"));
+	for (size_t i = 0; i < l->ndestinations; i++) {
+		struct query *q = db_query(db,
+		    "INSERT OR IGNORE INTO target (destination) VALUES (?1)");
+
+		query_text(q, 1, l->destinations[i]);
+		query_run(q);
+	}
+}
+
+/* Rows for what has none, one per destination; a tombstone makes way.  The
+ * answer is in rows. */
+static uint64_t
+add_new(struct db *db, const struct request *r, int64_t highwater)
+{
+	struct query *q = db_query(db,
+	    "INSERT INTO delivery (mailbox, generation, uid, duplicate,"
+	    "  destination, state, size, first_seen, changed)"
+	    " SELECT ?1, ?2, l.uid, l.duplicate, t.destination, 'new',"
+	    "  l.size, ?3, ?3 FROM listing l CROSS JOIN target t"
+	    " WHERE l.mailbox = ?1 AND l.uid > ?4 AND NOT EXISTS ("
+	    "  SELECT 1 FROM delivery d WHERE d.mailbox = ?1"
+	    "  AND d.generation = ?2 AND d.uid = l.uid"
+	    "  AND d.duplicate = l.duplicate AND d.state <> 'gone')"
+	    " ON CONFLICT DO UPDATE SET state = 'new', removing = 0,"
+	    "  missed = 0, attempt = 0, fingerprint = NULL, hash = NULL,"
+	    "  size = excluded.size, trace = '', reply = '',"
+	    "  first_seen = excluded.first_seen, changed = excluded.changed,"
+	    "  next_try = 0");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, r->now);
+	query_int(q, 4, highwater);
+	return query_run(q);
+}
+
+/* Never relayed, never removed: no destination.  IMAP needs no rows for it,
+ * the high-water mark says it. */
+static void
+add_known(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "INSERT OR IGNORE INTO delivery (mailbox, generation, uid,"
+	    "  duplicate, destination, state, size, first_seen, changed)"
+	    " SELECT ?1, ?2, uid, duplicate, '', 'known', size, ?3, ?3"
+	    " FROM listing WHERE mailbox = ?1");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, r->now);
+	query_run(q);
+}
+
+/* What the listing does not show: binds it and runs. */
+static uint64_t
+run_absent(struct db *db, const struct request *r, const char *text)
+{
+	struct query *q = db_query(db, text);
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, r->now);
+	query_int(q, 4, (int64_t)r->listing.list_from);
+	return query_run(q);
+}
+
+#define ABSENT                                                                 \
+	" WHERE mailbox = ?1 AND generation = ?2 AND uid >= ?4"                \
+	" AND state <> 'gone' AND NOT EXISTS ("                                \
+	"  SELECT 1 FROM listing l WHERE l.mailbox = ?1"                       \
+	"  AND l.uid = delivery.uid AND l.duplicate = delivery.duplicate)"
+
+/* Absent for the second time, or once when we asked for the removal. */
+#define BURY(index)                                                            \
+	"UPDATE delivery INDEXED BY " index                                    \
+	" SET state = 'gone', missed = 0, removing = 0,"                       \
+	" doubt = doubt OR state = 'in_doubt', changed = ?3" ABSENT
+
+static uint64_t
+bury(struct db *db, const struct request *r)
+{
+	return run_absent(
+		   db, r, BURY("delivery_removing") " AND removing = 1") +
+	       run_absent(db, r, BURY("delivery_missed") " AND missed = 1");
+}
+
+static void
+mark_missed(struct db *db, const struct request *r)
+{
+	run_absent(db, r,
+	    "UPDATE delivery SET missed = 1, changed = ?3" ABSENT
+	    " AND missed = 0");
+}
+
+static void
+forget_missed(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "UPDATE delivery SET missed = 0"
+	    " WHERE mailbox = ?1 AND generation = ?2 AND missed = 1"
+	    " AND EXISTS (SELECT 1 FROM listing l WHERE l.mailbox = ?1"
+	    "  AND l.uid = delivery.uid AND l.duplicate = delivery.duplicate)");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_run(q);
+}
+
+static int64_t
+of_mailbox(struct db *db, const struct request *r, const char *text)
+{
+	struct query *q = db_query(db, text);
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	return query_number(q);
+}
+
+#define COUNT "SELECT count(*) FROM delivery WHERE mailbox = ?1"
+#define OURS " AND generation = ?2 AND "
+
+static void
+count_rest(struct db *db, struct request *r)
+{
+	struct store_answer *a = &r->answer;
+
+	a->waiting = (uint64_t)of_mailbox(
+	    db, r, COUNT OURS SCHEMA_PENDING " AND missed = 0");
+	a->removing = (uint64_t)of_mailbox(db, r, COUNT OURS "removing = 1");
+	a->held = (uint64_t)of_mailbox(db, r, COUNT OURS "state = 'held'");
+}
+
+static void
+purge_tombstones(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "DELETE FROM delivery"
+	    " WHERE mailbox = ?1 AND state = 'gone' AND changed < ?2");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, r->now - (int64_t)TOMBSTONE_DAYS * 24 * 60 * 60);
+	query_run(q);
+}
+
+static int64_t
+of_listing(struct db *db, const struct request *r, const char *text)
+{
+	struct query *q = db_query(db, text);
+
+	query_int(q, 1, r->id);
+	return query_number(q);
+}
+
+/* What is settled now: never lower than before, and only as far as a complete
+ * listing reaches. */
+static int64_t
+new_highwater(struct db *db, const struct request *r, const struct mailbox *m)
+{
+	const struct store_listing *l = &r->listing;
+	int64_t high = m->highwater;
+	int64_t listed;
+
+	if (!l->imap)
+		return 0;
+	listed = of_listing(
+	    db, r, "SELECT max(uid) FROM listing WHERE mailbox = ?1");
+	if (listed > high)
+		high = listed;
+	if (l->highest <= UINT32_MAX && (int64_t)l->highest > high)
+		high = (int64_t)l->highest;
+	return high;
+}
+
+static void
+save_mailbox(struct db *db, const struct request *r, const struct mailbox *m)
+{
+	struct query *q = db_query(db,
+	    "UPDATE mailbox SET generation = ?2, highwater = ?3, baseline = 1"
+	    " WHERE id = ?1 AND (highwater <> ?3 OR baseline = 0)");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, new_highwater(db, r, m));
+	query_run(q);
+}
+
+/* The first complete listing: everything that is there gets its place. */
+static void
+set_baseline(struct db *db, struct request *r, const struct mailbox *m)
+{
+	struct store_answer *a = &r->answer;
+
+	if (r->listing.relay_all) {
+		add_new(db, r, 0);
+		a->added = a->listed;
+	} else {
+		if (!r->listing.imap)
+			add_known(db, r);
+		a->known = a->listed;
+	}
+	save_mailbox(db, r, m);
+}
+
+static void
+compare(struct db *db, struct request *r, const struct mailbox *m)
+{
+	int64_t before = sqlite3_total_changes64(db->sql);
+
+	forget_missed(db, r);
+	if (r->listing.complete) {
+		r->answer.gone = bury(db, r);
+		mark_missed(db, r);
+	}
+	r->answer.added =
+	    add_new(db, r, m->highwater) / r->listing.ndestinations;
+	if (r->listing.complete)
+		save_mailbox(db, r, m);
+	if (sqlite3_total_changes64(db->sql) != before)
+		purge_tombstones(db, r);
+}
+
+bool
+listing_end(struct db *db, struct request *r)
+{
+	struct mailbox m = { .highwater = 0 };
+
+	r->now = time(NULL);
+	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0) {
+		fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, phase,
+		    "a listing ended that was not begun, or leads nowhere");
+		return false;
+	}
+	if (!check_generation(r, &m))
+		return false;
+	if (!m.baseline && !r->listing.complete)
+		return refuse(r, FAULT_LATER,
+		    "the first listing of this mailbox is not complete");
+	if (r->listing.imap && !make_numeric(db, r))
+		return false;
+	r->answer.listed = (uint64_t)of_listing(
+	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	set_targets(db, &r->listing);
+	if (m.baseline)
+		compare(db, r, &m);
+	else
+		set_baseline(db, r, &m);
+	count_rest(db, r);
+	return true;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What travels from the loop to the database thread and back: a request with
+ * its arguments copied, the function that carries it out, and the answer.
+ * Private to store/.
+ */
+#ifndef STORE_REQUEST_H
+#define STORE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sys/queue.h>
+
+#include "store/store.h"
+
+struct db;
+struct query;
+
+struct request_mailbox {
+	const char *name, *user, *host, *folder; /* in owned */
+};
+
+struct request_entry {
+	const char *uid; /* in owned */
+	size_t len;
+	uint64_t size;
+	uint32_t number;
+};
+
+struct request_entries {
+	const struct request_entry *list; /* is owned */
+	size_t n;
+};
+
+struct request_page {
+	uint32_t after;
+	size_t limit;
+};
+
+struct request_attempt {
+	unsigned attempt;
+	uint64_t size;
+	unsigned char fingerprint[16];
+	unsigned char hash[32];
+	char trace[STORE_TRACE_MAX];
+};
+
+struct request_verdict {
+	enum store_state state;
+	int64_t next_try;
+	bool remove;
+	char reply[STORE_REPLY_MAX];
+};
+
+struct request {
+	STAILQ_ENTRY(request) next;
+	/* In the database thread, inside a transaction.  false: refused, with
+	 * the fault set; an error of SQLite is seen in db->error instead. */
+	bool (*apply)(struct db *db, struct request *r);
+	struct store_done done; /* run is NULL where nobody asks */
+	struct store_answer answer;
+	size_t weight; /* bytes it holds in the queue */
+
+	int64_t id; /* of the mailbox or of the row */
+	int64_t now;
+	union {
+		struct request_mailbox mailbox;
+		struct request_entries entries;
+		struct store_listing listing; /* destinations in owned */
+		struct request_page page;
+		struct request_attempt attempt;
+		struct request_verdict verdict;
+	};
+	void *owned; /* one block behind the pointers above */
+};
+
+STAILQ_HEAD(request_list, request);
+
+/* mailbox.c */
+bool mailbox_find(struct db *db, struct request *r);
+
+/* listing.c */
+bool listing_begin(struct db *db, struct request *r);
+bool listing_add(struct db *db, struct request *r);
+bool listing_end(struct db *db, struct request *r);
+bool listing_drop(struct db *db, struct request *r);
+
+/* work.c */
+bool work_pending(struct db *db, struct request *r);
+bool work_removals(struct db *db, struct request *r);
+
+/* delivery.c */
+enum store_state delivery_state(const struct query *q, int column);
+bool delivery_in_doubt(struct db *db, struct request *r);
+bool delivery_relayed(struct db *db, struct request *r);
+bool delivery_refused(struct db *db, struct request *r);
+bool delivery_vanished(struct db *db, struct request *r);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/schema.h"
+
+#define TEXT_OF(x) #x
+#define NUMBER(x) TEXT_OF(x)
+
+/*
+ * delivery.uid is an integer for IMAP, so that it sorts as UIDs do, and a blob
+ * for POP3, whose UIDLs are opaque.  SQLite sorts every integer before every
+ * blob, which lets one statement say "uid > highwater" for both.
+ *
+ * A message that was there before us has one row, `known`, without a
+ * destination.  missed is set when one complete listing did not show the
+ * message; the second one in a row makes it `gone`.
+ */
+const char schema_sql[] = "PRAGMA application_id = " NUMBER(
+    SCHEMA_APPLICATION_ID) ";"
+			   "PRAGMA user_version = " NUMBER(
+			       SCHEMA_VERSION) ";"
+					       "CREATE TABLE meta ("
+					       " one INTEGER PRIMARY KEY CHECK "
+                                               "(one = 1),"
+					       " install_id TEXT NOT NULL,"
+					       " install_key BLOB NOT NULL "
+                                               "CHECK (length(install_key) = "
+                                               "32),"
+					       " created INTEGER NOT NULL) "
+                                               "STRICT;"
+					       "CREATE TABLE account ("
+					       " id INTEGER PRIMARY KEY,"
+					       " uuid BLOB NOT NULL UNIQUE "
+                                               "CHECK (length(uuid) = 16),"
+					       " name TEXT NOT NULL UNIQUE,"
+					       " user TEXT NOT NULL,"
+					       " host TEXT NOT NULL) STRICT;"
+					       "CREATE TABLE mailbox ("
+					       " id INTEGER PRIMARY KEY,"
+					       " account INTEGER NOT NULL "
+                                               "REFERENCES account,"
+					       " folder TEXT NOT NULL,"
+					       " generation INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " highwater INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " baseline INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " UNIQUE (account, folder)) "
+                                               "STRICT;"
+					       "CREATE TABLE delivery ("
+					       " id INTEGER PRIMARY KEY,"
+					       " mailbox INTEGER NOT NULL "
+                                               "REFERENCES mailbox,"
+					       " generation INTEGER NOT NULL,"
+					       " uid ANY NOT NULL,"
+					       " duplicate INTEGER NOT NULL,"
+					       " destination TEXT NOT NULL,"
+					       " state TEXT NOT NULL CHECK "
+                                               "(state IN ('known', 'new', "
+                                               "'deferred',"
+					       "  'in_doubt', 'relayed', "
+                                               "'held', 'gone')),"
+					       " removing INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " missed INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " attempt INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " doubt INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " fingerprint BLOB,"
+					       " hash BLOB,"
+					       " size INTEGER NOT NULL DEFAULT "
+                                               "0,"
+					       " trace TEXT NOT NULL DEFAULT "
+                                               "'',"
+					       " reply TEXT NOT NULL DEFAULT "
+                                               "'',"
+					       " first_seen INTEGER NOT NULL,"
+					       " changed INTEGER NOT NULL,"
+					       " next_try INTEGER NOT NULL "
+                                               "DEFAULT 0,"
+					       " UNIQUE (mailbox, generation, "
+                                               "uid, duplicate, destination)) "
+                                               "STRICT;"
+					       /* The few rows that matter,
+                                                  found without walking all the
+                                                  others. */
+					       "CREATE INDEX delivery_pending "
+                                               "ON delivery"
+					       " (mailbox, generation, uid, "
+                                               "missed) WHERE " SCHEMA_PENDING
+					       ";"
+					       "CREATE INDEX delivery_removing "
+                                               "ON delivery"
+					       " (mailbox, generation, uid, "
+                                               "missed) WHERE removing = 1;"
+					       "CREATE INDEX delivery_missed "
+                                               "ON delivery"
+					       " (mailbox, generation) WHERE "
+                                               "missed = 1;"
+					       "CREATE INDEX delivery_held ON "
+                                               "delivery"
+					       " (mailbox, generation) WHERE "
+                                               "state = 'held';"
+					       "CREATE INDEX delivery_gone ON "
+                                               "delivery"
+					       " (mailbox, changed) WHERE "
+                                               "state = 'gone';";
+
+/*
+ * session: the mailboxes whose listing was begun; without it an end that lost
+ * its begin would look like an empty mailbox.
+ * trying: rows whose first doubtful try was made by this process and not yet
+ * given up; only the refusal of such a try may clear the doubt (rule R4).
+ */
+const char schema_temp_sql[] =
+    "CREATE TEMP TABLE session (mailbox INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TEMP TABLE listing ("
+    " mailbox INTEGER NOT NULL,"
+    " uid ANY NOT NULL,"
+    " duplicate INTEGER NOT NULL,"
+    " number INTEGER NOT NULL,"
+    " size INTEGER NOT NULL,"
+    " PRIMARY KEY (mailbox, uid, duplicate)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX temp.listing_number ON listing (mailbox, number);"
+    "CREATE TEMP TABLE target (destination TEXT PRIMARY KEY) STRICT;"
+    "CREATE TEMP TABLE trying (id INTEGER PRIMARY KEY) STRICT;";

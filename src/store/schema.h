@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The tables of the state database: the SQL that makes an empty one, its
+ * version and application id.  The statements that use them stand beside the
+ * code that runs them (mailbox.c, listing.c, delivery.c); the settings SQLite
+ * is opened with are in db.c.
+ */
+#ifndef STORE_SCHEMA_H
+#define STORE_SCHEMA_H
+
+#define SCHEMA_VERSION 1
+#define SCHEMA_APPLICATION_ID 0x4d6c4861 /* "MlHa" */
+
+/* One text for the index and for the statements: SQLite uses a partial index
+ * only where it sees its condition again. */
+#define SCHEMA_PENDING "state IN ('new', 'deferred', 'in_doubt')"
+
+extern const char schema_sql[];      /* creates all tables */
+extern const char schema_temp_sql[]; /* of one connection: the listings */
+
+#endif

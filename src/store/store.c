@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The database thread and the loop's side of it: requests go in, groups are
+ * committed, answers come out in order.
+ *
+ * The thread takes everything that waits, so a slow disk makes larger groups
+ * and not longer queues.  After the first error of SQLite nothing is carried
+ * out any more: what a failed commit left on the disk is not known until the
+ * next start reads it (CASES D3, D4).
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/db.h"
+#include "store/request.h"
+#include "store/statedir.h"
+
+_Static_assert(STORE_KEY_SIZE == DB_KEY_SIZE, "one install key");
+
+struct store {
+	struct db db; /* the thread's while it runs */
+	pthread_t thread;
+	int fd; /* eventfd: answers wait, or the backlog shrank */
+
+	pthread_mutex_t lock; /* over the next three */
+	pthread_cond_t wake;
+	struct request_list queue, answered;
+	bool stop;
+
+	_Atomic size_t backlog;     /* bytes of listings in the queue */
+	_Atomic int64_t busy_since; /* monotonic ms; 0: asleep */
+};
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+request_free(struct request *r)
+{
+	store_items_free(r->answer.items, r->answer.nitems);
+	free(r->owned);
+	free(r);
+}
+
+static void
+free_all(struct request_list *list)
+{
+	struct request *r;
+
+	while ((r = STAILQ_FIRST(list)) != NULL) {
+		STAILQ_REMOVE_HEAD(list, next);
+		request_free(r);
+	}
+}
+
+/* --- the thread ------------------------------------------------------- */
+
+/* Everything that waits; false: nothing does and nothing will. */
+static bool
+take(struct store *s, struct request_list *group)
+{
+	pthread_mutex_lock(&s->lock);
+	if (STAILQ_EMPTY(&s->queue))
+		atomic_store(&s->busy_since, 0);
+	while (STAILQ_EMPTY(&s->queue) && !s->stop)
+		pthread_cond_wait(&s->wake, &s->lock);
+	atomic_store(&s->busy_since, now_ms());
+	STAILQ_CONCAT(group, &s->queue);
+	pthread_mutex_unlock(&s->lock);
+	return !STAILQ_EMPTY(group);
+}
+
+static void
+carry_out(struct store *s, struct request *r)
+{
+	db_enter(&s->db);
+	r->answer.ok = r->apply(&s->db, r);
+	db_leave(&s->db, r->answer.ok);
+	atomic_store(&s->busy_since, now_ms());
+}
+
+/* A group that was lost, or one that came after it. */
+static void
+fail_group(struct request_list *group, enum fault_when when, const char *why)
+{
+	struct request *r;
+
+	STAILQ_FOREACH (r, group, next) {
+		store_items_free(r->answer.items, r->answer.nitems);
+		r->answer = (struct store_answer){ .ok = false };
+		fault_set(&r->answer.fault, FAULT_US, when, "state",
+		    "state database failed: %s; restart", why);
+	}
+}
+
+static void
+apply_group(struct store *s, struct request_list *group)
+{
+	struct request *r;
+
+	if (s->db.error != 0) {
+		fail_group(group, FAULT_NEVER, s->db.message);
+		return;
+	}
+	db_begin(&s->db);
+	STAILQ_FOREACH (r, group, next)
+		carry_out(s, r);
+	if (db_commit(&s->db))
+		return;
+	log_event(&(struct log_event){ .priority = LOG_CRIT,
+		      .message_id = LOG_ID_STATE },
+	    "state database failed: %s; nothing more is recorded or relayed "
+	    "until a restart",
+	    s->db.message);
+	fail_group(group, FAULT_UNKNOWN, s->db.message);
+}
+
+static void
+ring(const struct store *s)
+{
+	static const uint64_t one = 1;
+	ssize_t n;
+
+	do
+		n = write(s->fd, &one, sizeof(one));
+	while (n < 0 && errno == EINTR);
+}
+
+/* Requests that nobody waits for end here; the rest goes back to the loop. */
+static void
+give_back(struct store *s, struct request_list *group)
+{
+	struct request_list answered = STAILQ_HEAD_INITIALIZER(answered);
+	struct request *r;
+
+	while ((r = STAILQ_FIRST(group)) != NULL) {
+		STAILQ_REMOVE_HEAD(group, next);
+		atomic_fetch_sub(&s->backlog, r->weight);
+		if (r->done.run != NULL)
+			STAILQ_INSERT_TAIL(&answered, r, next);
+		else
+			request_free(r);
+	}
+	pthread_mutex_lock(&s->lock);
+	STAILQ_CONCAT(&s->answered, &answered);
+	pthread_mutex_unlock(&s->lock);
+	ring(s);
+}
+
+static void *
+run(void *arg)
+{
+	struct store *s = arg;
+	struct request_list group = STAILQ_HEAD_INITIALIZER(group);
+
+	while (take(s, &group)) {
+		apply_group(s, &group);
+		give_back(s, &group);
+	}
+	return NULL;
+}
+
+/* Signals are for the loop. */
+static int
+start_thread(struct store *s)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&s->thread, NULL, run, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+/* --- open, close, dispatch -------------------------------------------- */
+
+static bool
+start(struct store *s, struct fault *fault_r)
+{
+	int error;
+
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	STAILQ_INIT(&s->queue);
+	STAILQ_INIT(&s->answered);
+	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = s->fd < 0 ? errno : start_thread(s);
+	if (error == 0)
+		return true;
+	fault_set(fault_r, FAULT_US, FAULT_LATER, "state",
+	    "cannot start the database thread: %s", strerror(error));
+	return false;
+}
+
+static void
+destroy(struct store *s)
+{
+	db_close(&s->db);
+	if (s->fd >= 0)
+		close(s->fd);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+struct store *
+store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
+{
+	struct store *s = mem_alloc(sizeof(*s));
+
+	s->db.dry_run = dry_run;
+	if (!db_open(&s->db, d, exit_r, fault_r)) {
+		free(s);
+		return NULL;
+	}
+	*exit_r = EX_IOERR;
+	if ((dry_run || statedir_initialised(d, fault_r)) && start(s, fault_r))
+		return s;
+	destroy(s);
+	return NULL;
+}
+
+void
+store_close(struct store **sp)
+{
+	struct store *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	free_all(&s->answered);
+	destroy(s);
+}
+
+int
+store_fd(const struct store *s)
+{
+	return s->fd;
+}
+
+void
+store_dispatch(struct store *s)
+{
+	struct request_list answered = STAILQ_HEAD_INITIALIZER(answered);
+	struct request *r;
+	uint64_t count;
+
+	/* Nothing to read is no error: somebody was quicker. */
+	if (read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_line(LOG_WARNING, "eventfd: %s", strerror(errno));
+	pthread_mutex_lock(&s->lock);
+	STAILQ_CONCAT(&answered, &s->answered);
+	pthread_mutex_unlock(&s->lock);
+	while ((r = STAILQ_FIRST(&answered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&answered, next);
+		r->done.run(r->done.arg, &r->answer);
+		request_free(r);
+	}
+}
+
+int64_t
+store_stalled_ms(const struct store *s)
+{
+	int64_t since = atomic_load(&s->busy_since);
+
+	return since == 0 ? 0 : now_ms() - since;
+}
+
+size_t
+store_backlog(const struct store *s)
+{
+	return atomic_load(&s->backlog);
+}
+
+const unsigned char *
+store_install_key(const struct store *s)
+{
+	return s->db.install_key;
+}
+
+/* --- requests --------------------------------------------------------- */
+
+static struct request *
+request_new(bool (*apply)(struct db *db, struct request *r), int64_t id,
+    struct store_done done)
+{
+	struct request *r = mem_alloc(sizeof(*r));
+
+	r->apply = apply;
+	r->id = id;
+	r->done = done;
+	return r;
+}
+
+static void
+send_request(struct store *s, struct request *r)
+{
+	atomic_fetch_add(&s->backlog, r->weight);
+	pthread_mutex_lock(&s->lock);
+	STAILQ_INSERT_TAIL(&s->queue, r, next);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static const struct store_done nobody = { .run = NULL };
+
+/* n strings behind their pointers, in one block. */
+static char **
+copy_strings(const char *const *strings, size_t n)
+{
+	size_t size = n * sizeof(char *);
+	char **copy;
+	char *at;
+
+	for (size_t i = 0; i < n; i++)
+		size += strlen(strings[i]) + 1;
+	copy = mem_alloc(size);
+	at = (char *)(copy + n);
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = at;
+		at = stpcpy(at, strings[i]) + 1;
+	}
+	return copy;
+}
+
+void
+store_mailbox(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	const char *const strings[] = { account->name, account->user,
+		account->host, folder };
+	struct request *r = request_new(mailbox_find, 0, done);
+	char **copy = copy_strings(strings, 4);
+
+	r->owned = copy;
+	r->mailbox = (struct request_mailbox){
+		.name = copy[0],
+		.user = copy[1],
+		.host = copy[2],
+		.folder = copy[3],
+	};
+	send_request(s, r);
+}
+
+void
+store_listing_begin(struct store *s, int64_t mailbox)
+{
+	send_request(s, request_new(listing_begin, mailbox, nobody));
+}
+
+void
+store_listing_drop(struct store *s, int64_t mailbox)
+{
+	send_request(s, request_new(listing_drop, mailbox, nobody));
+}
+
+/* The entries, and their UIDs behind them, in one block. */
+void
+store_listing_add(struct store *s, int64_t mailbox,
+    const struct store_entry *entries, size_t n)
+{
+	struct request *r = request_new(listing_add, mailbox, nobody);
+	size_t size = n * sizeof(struct request_entry);
+	struct request_entry *list;
+	char *at;
+
+	for (size_t i = 0; i < n; i++)
+		size += entries[i].uid.n;
+	list = mem_alloc(size);
+	at = (char *)(list + n);
+	for (size_t i = 0; i < n; i++) {
+		const struct store_entry *e = &entries[i];
+
+		list[i] = (struct request_entry){ .uid = at,
+			.len = e->uid.n,
+			.size = e->size,
+			.number = e->number };
+		if (e->uid.n > 0)
+			memcpy(at, e->uid.p, e->uid.n);
+		at += e->uid.n;
+	}
+	r->owned = list;
+	r->entries = (struct request_entries){ .list = list, .n = n };
+	r->weight = sizeof(*r) + size;
+	send_request(s, r);
+}
+
+void
+store_listing_end(struct store *s, int64_t mailbox,
+    const struct store_listing *l, struct store_done done)
+{
+	struct request *r = request_new(listing_end, mailbox, done);
+	char **copy = copy_strings(l->destinations, l->ndestinations);
+
+	r->owned = copy;
+	r->listing = *l;
+	r->listing.destinations = (const char *const *)copy;
+	send_request(s, r);
+}
+
+void
+store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
+    size_t limit, struct store_done done)
+{
+	struct request *r = request_new(work_pending, mailbox, done);
+
+	r->now = now;
+	r->page = (struct request_page){ .after = after, .limit = limit };
+	send_request(s, r);
+}
+
+void
+store_removals(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
+    struct store_done done)
+{
+	struct request *r = request_new(work_removals, mailbox, done);
+
+	r->page = (struct request_page){ .after = after, .limit = limit };
+	send_request(s, r);
+}
+
+void
+store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
+    struct store_done done)
+{
+	struct request *r = request_new(delivery_in_doubt, id, done);
+	struct request_attempt *copy = &r->attempt;
+
+	r->now = a->now;
+	copy->attempt = a->attempt;
+	copy->size = a->size;
+	memcpy(copy->fingerprint, a->fingerprint, sizeof(copy->fingerprint));
+	memcpy(copy->hash, a->hash, sizeof(copy->hash));
+	snprintf(copy->trace, sizeof(copy->trace), "%s", a->trace);
+	send_request(s, r);
+}
+
+static void
+copy_reply(struct request *r, const char *reply)
+{
+	snprintf(r->verdict.reply, sizeof(r->verdict.reply), "%s",
+	    reply != NULL ? reply : "");
+}
+
+void
+store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
+    const char *reply, struct store_done done)
+{
+	struct request *r = request_new(delivery_relayed, id, done);
+
+	r->now = now;
+	r->verdict.remove = remove;
+	copy_reply(r, reply);
+	send_request(s, r);
+}
+
+void
+store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
+    struct store_done done)
+{
+	struct request *r = request_new(delivery_refused, id, done);
+
+	r->now = refusal->now;
+	r->verdict.state = refusal->state;
+	r->verdict.next_try = refusal->next_try;
+	copy_reply(r, refusal->reply);
+	send_request(s, r);
+}
+
+void
+store_vanished(struct store *s, int64_t id, int64_t now, struct store_done done)
+{
+	struct request *r = request_new(delivery_vanished, id, done);
+
+	r->now = now;
+	send_request(s, r);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What must survive: which message was seen, tried, is in doubt, was relayed,
+ * is held.  In words of the domain; nobody outside knows it is SQLite.
+ *
+ * One thread owns the one connection.  Requests are queued from the loop and
+ * answered in the loop, in order; the loop never waits for a disk.  The thread
+ * takes all that is queued, applies it in one transaction, commits, and only
+ * then answers: an answer with ok means durable (synchronous=FULL).  A request
+ * that fails by itself is rolled back to its savepoint; a COMMIT that fails
+ * makes every request of its group fail, with FAULT_UNKNOWN as their outcome
+ * (DURABILITY.md 4.5, CASES D3), and the store then refuses everything until
+ * the process is restarted.
+ *
+ * Listings go through a temporary table, so memory does not grow with the
+ * mailbox.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/span.h"
+
+struct statedir;
+struct store;
+
+#define STORE_UID_MAX 512 /* bytes; a longer UIDL is not a key of ours */
+#define STORE_KEY_SIZE 32
+#define STORE_TRACE_MAX 32  /* with NUL */
+#define STORE_REPLY_MAX 256 /* the server's words, cut */
+
+/* The words of DESIGN section 5: in the database, the log, everywhere. */
+enum store_state {
+	STORE_KNOWN,
+	STORE_NEW,
+	STORE_DEFERRED,
+	STORE_IN_DOUBT,
+	STORE_RELAYED,
+	STORE_HELD,
+	STORE_GONE,
+	STORE_STATES
+};
+const char *store_state_name(enum store_state state);
+
+/* One message on its way to one destination. */
+struct store_item {
+	int64_t id;         /* of its row */
+	char *uid;          /* UIDL or decimal UID, NUL-terminated, owned */
+	uint32_t number;    /* POP3: message number of this session's listing;
+	                       IMAP: the UID */
+	uint32_t duplicate; /* 0, or 1.. for the same UIDL listed again */
+	uint64_t size;      /* as listed; 0: not known */
+	char *destination;  /* owned */
+	enum store_state state;
+	bool removing;    /* relayed everywhere and wanted off the source */
+	unsigned attempt; /* tries that were recorded so far */
+	bool doubt;       /* an earlier try may have been accepted */
+	char trace[STORE_TRACE_MAX]; /* empty: not computed yet */
+};
+
+/* What a request is answered with; fields are valid for the request that asks
+ * for them.  Everything is freed when the callback returns, except that items
+ * may be taken by setting items to NULL (then store_items_free()). */
+struct store_answer {
+	bool ok;
+	struct fault fault; /* FAULT_US, when not ok */
+
+	/* store_mailbox */
+	int64_t mailbox;
+	bool baseline;       /* a first complete listing was recorded */
+	uint64_t generation; /* UIDVALIDITY on record, 0: none */
+	uint64_t list_from;  /* IMAP: list from this UID on; what lies below is
+	                        settled */
+	unsigned char account_uuid[16];
+
+	/* store_listing_end */
+	uint64_t listed, added, known, gone;
+	uint64_t waiting; /* pending items, for store_work() */
+	uint64_t removing;
+	uint64_t held;
+
+	/* store_work, store_removals */
+	struct store_item *items;
+	size_t nitems;
+
+	/* store_relayed: no other destination of this message is outstanding */
+	bool complete;
+};
+
+/* ok or not, done is called exactly once, from store_dispatch(). */
+struct store_done {
+	void (*run)(void *arg, struct store_answer *a);
+	void *arg;
+};
+
+/* Opens or creates state.db in d (see statedir_open()).  With dry_run nothing
+ * is ever committed, and a directory that does not exist yet is not made: d is
+ * then NULL and the state is empty.  *exit_r as in statedir_open(). */
+struct store *store_open(
+    struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r);
+/* Applies what is queued, answers nothing more, closes. */
+void store_close(struct store **s);
+
+/* Readable when answers wait; then call store_dispatch(). */
+int store_fd(const struct store *s);
+void store_dispatch(struct store *s);
+/* Milliseconds since the thread last went round, 0 while it sleeps without
+ * work: for the watchdog. */
+int64_t store_stalled_ms(const struct store *s);
+
+/* Bytes of listings that were added and are not stored yet.  The descriptor
+ * also becomes readable when it shrinks: a source stops reading above
+ * STORE_BACKLOG_MAX and looks again after the next store_dispatch(). */
+#define STORE_BACKLOG_MAX ((size_t)1 << 20)
+size_t store_backlog(const struct store *s);
+
+/* Random key of this installation: traces are HMACs under it. */
+const unsigned char *store_install_key(const struct store *s);
+
+/* Who logs in where: an unknown name with a stored user and host is a renamed
+ * account; a known name with another user is a fault (FAULT_NEVER): it may be
+ * another person's mailbox. */
+struct store_account {
+	const char *name, *user, *host;
+};
+void store_mailbox(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done);
+
+/* One entry of a listing.  uid is opaque for POP3 (at most STORE_UID_MAX
+ * bytes without NUL), decimal for IMAP. */
+struct store_entry {
+	struct span uid;
+	uint32_t number;
+	uint64_t size; /* 0: not known */
+};
+
+/* begin, add ..., end; a begin drops what an earlier one left.  add copies. */
+void store_listing_begin(struct store *s, int64_t mailbox);
+void store_listing_add(struct store *s, int64_t mailbox,
+    const struct store_entry *entries, size_t n);
+
+struct store_listing {
+	bool imap;           /* UIDs are ordered numbers */
+	bool complete;       /* everything from list_from on was listed: what is
+	                        missing is gone */
+	uint64_t generation; /* UIDVALIDITY; 0 for POP3 */
+	uint64_t list_from;  /* as answered by store_mailbox() */
+	uint64_t
+	    highest; /* IMAP: UIDs up to this one are settled by this listing,
+	                listed or not (UIDNEXT - 1); 0: what was listed */
+	bool relay_all; /* first = all: the baseline is relayed too */
+	const char *const *destinations;
+	size_t ndestinations;
+};
+/* Without a baseline and relay_all, what is listed becomes known (IMAP: by the
+ * high-water mark, without rows), but only when the listing is complete; an
+ * incomplete one before the baseline is a fault.  With one, what has no row is
+ * recorded as new, a row per destination. */
+void store_listing_end(struct store *s, int64_t mailbox,
+    const struct store_listing *l, struct store_done done);
+
+/* The next at most limit items that wait to be relayed now (new, in_doubt,
+ * deferred with next_try <= now), by number, all rows of one message together
+ * and never cut apart; after: the number to go on behind, 0 at the start. */
+void store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
+    size_t limit, struct store_done done);
+/* Items with removing set, by number, that this session's listing showed. */
+void store_removals(struct store *s, int64_t mailbox, uint32_t after,
+    size_t limit, struct store_done done);
+/* The mailbox's session is over: forgets its listing. */
+void store_listing_drop(struct store *s, int64_t mailbox);
+
+/* Before the dot.  A row that is in doubt already keeps that as doubt. */
+struct store_attempt {
+	int64_t now; /* wall clock, seconds */
+	unsigned attempt;
+	uint64_t size;
+	const unsigned char *fingerprint; /* 16 bytes */
+	const unsigned char *hash;        /* 32 bytes */
+	const char *trace;
+};
+void store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
+    struct store_done done);
+
+/* After a 2yz.  remove: after = delete; the removing flag is set on all rows of
+ * the message when this was the last destination. */
+void store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
+    const char *reply, struct store_done done);
+
+/* A definite refusal, or one of our own (loop, NUL, too large).  state is
+ * STORE_DEFERRED (with next_try) or STORE_HELD; a row with doubt stays in doubt
+ * when it is only deferred (rule R4). */
+struct store_refusal {
+	enum store_state state;
+	int64_t now, next_try;
+	const char *reply; /* words of the server, or ours */
+};
+void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
+    struct store_done done);
+
+/* The source no longer has it (IMAP: fetched by UID, not there). */
+void store_vanished(
+    struct store *s, int64_t id, int64_t now, struct store_done done);
+
+void store_items_free(struct store_item *items, size_t n);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A server that says anything, and an owner that goes on as long as it may.
+ * Only events are compared: what was written when the server broke the rules
+ * depends on when it did.
+ */
+#include "fuzz.h"
+
+#include "proto/smtp.h"
+
+struct run {
+	struct smtp m;
+	unsigned open; /* transactions begun and not yet answered */
+	unsigned messages;
+};
+
+static void
+start(void *ctx)
+{
+	struct run *r = ctx;
+
+	r->open = r->messages = 0;
+	fuzz_check(smtp_init(&r->m, "me", false), "init");
+}
+
+static void
+send_next(struct run *r)
+{
+	const struct smtp_envelope e = { .sender = span_str("me@x"),
+		.recipient = span_str("you@y"),
+		.eight_bit = true };
+
+	if (!smtp_idle(&r->m))
+		return;
+	if (r->messages++ < 8) {
+		fuzz_check(smtp_mail(&r->m, &e), "idle, but no mail");
+		r->open++;
+	} else {
+		fuzz_check(smtp_quit(&r->m), "idle, but no quit");
+	}
+}
+
+static void
+act(struct run *r, const struct smtp_event *e)
+{
+	struct span body = span_str(".x\r\n");
+
+	switch (e->kind) {
+	case SMTP_EV_READY:
+		if (r->m.caps.sasl[0] == '\0')
+			send_next(r);
+		else
+			fuzz_check(smtp_auth(&r->m, "LOGIN", span_str("")),
+			    "ready, but no login");
+		break;
+	case SMTP_EV_CHALLENGE:
+		fuzz_check(smtp_auth_line(&r->m, span_str("YQ==")),
+		    "challenged, but no answer");
+		break;
+	case SMTP_EV_VERDICT:
+		fuzz_check(r->open-- == 1, "a verdict on nothing");
+		send_next(r);
+		break;
+	case SMTP_EV_GO:
+		fuzz_check(r->open == 1, "go for nothing");
+		smtp_body(&r->m, &body);
+		fuzz_check(smtp_dot(&r->m), "no dot");
+		break;
+	case SMTP_EV_AUTH:
+		send_next(r);
+		break;
+	case SMTP_EV_REFUSED:
+	case SMTP_EV_CLOSING:
+	case SMTP_EV_BYE:
+	case SMTP_EV_ERROR:
+		fuzz_check(!smtp_idle(&r->m), "idle after the end");
+		fuzz_check(smtp_out(&r->m).n == 0, "output after the end");
+		break;
+	}
+}
+
+static void
+feed(void *ctx, struct span in, struct trail *t)
+{
+	struct run *r = ctx;
+	struct smtp_event e;
+	size_t n;
+
+	while (in.n > 0 && (n = smtp_recv(&r->m, in)) > 0) {
+		in = span_skip(in, n);
+		while (smtp_next(&r->m, &e)) {
+			trail_event(t, "%d %s %u %s", (int)e.kind,
+			    smtp_stage_name(e.stage), e.reply->code,
+			    e.reply->text);
+			trail_text(t, "text", e.text);
+			act(r, &e);
+		}
+		smtp_wrote(&r->m, smtp_out(&r->m).n);
+	}
+}
+
+static void
+finish(void *ctx, struct trail *t)
+{
+	struct run *r = ctx;
+
+	trail_event(t, "%s %d %s", smtp_phase(&r->m),
+	    (int)smtp_wait_class(&r->m), r->m.caps.sasl);
+	smtp_free(&r->m);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct run r;
+	const struct trail_machine m = { &r, start, feed, finish };
+
+	return fuzz_run(&m, data, size);
+}

@@ -1,0 +1,50 @@
+# One fuzzer per pure parser.  With --enable-fuzzing (clang) each is a libFuzzer
+# program: tests/fuzz/fuzz_X -dict=... a-copy-of-the-corpus.  Without, replay.c
+# gives it its corpus during make check.  A new one: a line in FUZZERS, the three
+# lines below it, and seeds in tests/fuzz/corpus/X.
+FUZZERS = tests/fuzz/fuzz_conf \
+	tests/fuzz/fuzz_dot \
+	tests/fuzz/fuzz_header \
+	tests/fuzz/fuzz_line \
+	tests/fuzz/fuzz_smtp \
+	tests/fuzz/fuzz_smtp_reply \
+	tests/fuzz/fuzz_starttls
+if FUZZING
+noinst_PROGRAMS += $(FUZZERS)
+FUZZ_MAIN =
+FUZZ_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+check_PROGRAMS += $(FUZZERS)
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LINK = $(AM_LDFLAGS)
+endif
+EXTRA_DIST += tests/trail.h tests/fuzz/fuzz.h tests/fuzz/corpus \
+	tests/fuzz/message.dict tests/fuzz/smtp.dict
+
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_conf_LDADD = libconf.a libbase.a $(CONFIG_LIBS) $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_dot_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_dot_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_header_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_line_SOURCES = tests/fuzz/fuzz_line.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_line_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_line_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_smtp_SOURCES = tests/fuzz/fuzz_smtp.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_smtp_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_smtp_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_smtp_reply_SOURCES = tests/fuzz/fuzz_smtp_reply.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_smtp_reply_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_smtp_reply_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_starttls_SOURCES = tests/fuzz/fuzz_starttls.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_starttls_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_starttls_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)

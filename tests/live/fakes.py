@@ -1,0 +1,431 @@
+# SPDX-License-Identifier: ISC
+"""Servers that misbehave on purpose, or write down what they saw.
+
+Each is a thread per connection around one TLS socket; everything a client
+says inside TLS is kept in its session, so a test reads there whether a byte
+of a credential was sent.  Every read has a time limit.
+"""
+import base64
+import re
+import socket
+import ssl
+import threading
+import time
+
+HOST = "127.0.0.1"
+USER, PASSWORD = "submit", "pw-Submit.1"
+PATIENCE = 60.0  # seconds that a server waits for its client
+
+
+class Gone(Exception):
+    """The client closed the connection, or we want to."""
+
+
+class Session:
+    """One connection: plain (before TLS) and secure (inside), as received."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.plain, self.secure = bytearray(), bytearray()
+        self.in_tls = False
+        self.error = None     # why the handshake failed
+        self.pending = bytearray()
+        self.early = False    # the client spoke before its reply was there
+        self.closed = False
+        self.started = time.monotonic()
+
+    def receive(self):
+        try:
+            data = self.sock.recv(65536)
+        except OSError as e:
+            raise Gone(str(e)) from e
+        if not data:
+            raise Gone("end of file")
+        if self.in_tls:
+            self.secure += data
+        else:
+            self.plain += data
+        self.pending += data
+
+    def line(self):
+        """One line without its CRLF; a bare LF does not end it."""
+        while True:
+            end = self.pending.find(b"\r\n")
+            if end >= 0:
+                break
+            self.receive()
+        line = bytes(self.pending[:end])
+        del self.pending[:end + 2]
+        return line
+
+    def send(self, data):
+        if isinstance(data, str):
+            data = data.encode() + b"\r\n"
+        if self.pending:
+            self.early = True
+        try:
+            self.sock.sendall(data)
+        except OSError as e:
+            raise Gone(str(e)) from e
+
+    def start_tls(self, context):
+        try:
+            self.sock = context.wrap_socket(self.sock, server_side=True)
+        except (OSError, ValueError) as e:
+            self.error = str(e)
+            raise Gone(self.error) from e
+        self.in_tls = True
+
+
+class TlsServer:
+    """Accepts on a free port; serve(session) talks."""
+
+    def __init__(self, certs, cert="server", implicit=True):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certs.cert(cert), certs.key(cert))
+        self.implicit = implicit
+        self.hang = False     # accept and never answer
+        self.sessions = []
+        self.lock = threading.Lock()
+        self.stopped = threading.Event()
+        self.listener = socket.create_server((HOST, 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.stopped.is_set():
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            sock.settimeout(PATIENCE)
+            session = self.new_session(sock)
+            with self.lock:
+                self.sessions.append(session)
+            threading.Thread(target=self.run, args=(session,),
+                             daemon=True).start()
+
+    def new_session(self, sock):
+        return Session(sock)
+
+    def run(self, session):
+        try:
+            if self.hang:
+                self.stopped.wait(PATIENCE)
+                return
+            if self.implicit:
+                session.start_tls(self.context)
+            self.serve(session)
+        except Gone:
+            pass
+        finally:
+            try:
+                session.sock.close()
+            except OSError:
+                pass
+            session.closed = True
+
+    def serve(self, session):
+        raise NotImplementedError
+
+    def close(self):
+        self.stopped.set()
+        # close() alone would leave accept() asleep.
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.listener.close()
+        for session in list(self.sessions):
+            try:
+                session.sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def said(self):
+        """All that any client said inside TLS."""
+        return b"".join(bytes(s.secure) for s in self.sessions)
+
+
+class TlsTrap(TlsServer):
+    """Greets like a server of its protocol and writes down what comes."""
+    GREETING = {"pop3": b"+OK ready\r\n", "imap": b"* OK ready\r\n",
+                "smtp": b"220 trap.test ESMTP\r\n"}
+
+    def __init__(self, certs, protocol, cert="server"):
+        self.greeting = self.GREETING[protocol]
+        super().__init__(certs, cert)
+
+    def serve(self, session):
+        session.send(self.greeting)
+        while True:
+            session.receive()
+
+
+class Message:
+    """One message as an SMTP server saw it."""
+
+    def __init__(self, session, sender, options):
+        self.session, self.sender, self.options = session, sender, options
+        self.recipient = None
+        self.raw = b""        # dots taken out
+        self.reply = None     # to the dot
+        self.when = None
+
+    @property
+    def accepted(self):
+        return bool(self.reply) and self.reply.startswith("2")
+
+    def trace(self):
+        """The value of our trace header."""
+        found = re.search(rb"^X-Mailhaul-Trace: ([^\r]*(?:\r\n[ \t][^\r]*)*)",
+                          self.raw, re.M | re.I)
+        return found.group(1).decode() if found else None
+
+
+class SmtpSession(Session):
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.auth = None        # user name that logged in
+        self.auth_tries = 0
+        self.commands = []      # verbs, in order
+        self.injected = False
+
+
+DROP = "drop"  # what a hook answers to close the connection at once
+
+
+class RecordingSmtp(TlsServer):
+    """A submission server that keeps every byte.
+
+    on(stage, hook): the hook is asked with (session, message) and answers
+    with a reply line, DROP, or None for the usual.  Stages are auth, mail,
+    rcpt, data, dot, and body, before each line of a body is read.
+    after_starttls is written in one piece with the 220 of STARTTLS.
+    """
+
+    def __init__(self, certs, tls="starttls", cert="server",
+                 extensions=("PIPELINING", "SIZE 62914560", "8BITMIME")):
+        self.extensions = list(extensions)
+        self.messages = []
+        self.after_starttls = b""
+        self.offer_starttls = True
+        self.hooks = {}
+        super().__init__(certs, cert, implicit=tls == "implicit")
+
+    def new_session(self, sock):
+        return SmtpSession(sock)
+
+    def on(self, stage, hook):
+        self.hooks[stage] = hook
+
+    def ask(self, stage, session, message, usual):
+        hook = self.hooks.get(stage)
+        reply = hook(session, message) if hook else None
+        if reply == DROP:
+            raise Gone("dropped at " + stage)
+        return reply or usual
+
+    def accepted(self):
+        with self.lock:
+            return [m for m in self.messages if m.accepted]
+
+    def serve(self, session):
+        session.send("220 recorder.test ESMTP")
+        message = None
+        while True:
+            line = session.line()
+            verb = line.split(b" ")[0].upper().decode("latin-1")
+            session.commands.append(verb)
+            if verb == "EHLO":
+                self.ehlo(session)
+            elif verb == "STARTTLS" and not session.in_tls:
+                session.send(b"220 go ahead\r\n" + self.after_starttls)
+                session.pending.clear()
+                session.start_tls(self.context)
+            elif verb == "AUTH":
+                self.auth(session, line)
+            elif verb == "MAIL":
+                message = self.mail(session, line)
+            elif verb == "RCPT":
+                self.rcpt(session, message, line)
+            elif verb == "DATA":
+                self.data(session, message)
+                message = None
+            elif verb in ("RSET", "NOOP"):
+                message = None
+                session.send("250 2.0.0 Ok")
+            elif verb == "QUIT":
+                session.send("221 2.0.0 Bye")
+                raise Gone("quit")
+            else:
+                session.send("500 5.5.1 What?")
+
+    def ehlo(self, session):
+        lines = ["recorder.test"]
+        if session.in_tls:
+            lines += self.extensions + ["AUTH PLAIN LOGIN"]
+        else:
+            lines += ["PIPELINING"] + ["STARTTLS"] * self.offer_starttls
+        session.send("\r\n".join(
+            "250%s%s" % (" " if i == len(lines) - 1 else "-", text)
+            for i, text in enumerate(lines)))
+
+    def auth(self, session, line):
+        words = line.decode("latin-1").split(" ")
+        session.auth_tries += 1
+
+        def challenge(text):
+            session.send("334 " + text)
+            return base64.b64decode(session.line())
+        if words[1].upper() == "PLAIN":
+            data = base64.b64decode(words[2]) if len(words) > 2 \
+                else challenge("")
+            _, user, password = data.split(b"\0")
+        else:
+            user = challenge("VXNlcm5hbWU6")
+            password = challenge("UGFzc3dvcmQ6")
+        good = (user, password) == (USER.encode(), PASSWORD.encode())
+        reply = self.ask("auth", session, None, "235 2.7.0 Welcome" if good
+                         else "535 5.7.8 No such user or wrong password")
+        if reply.startswith("235"):
+            session.auth = user.decode()
+        session.send(reply)
+
+    def mail(self, session, line):
+        found = re.fullmatch(rb"MAIL FROM:<([^>]*)>((?: [^ ]+)*)", line, re.I)
+        if not found or not session.auth:
+            session.send("530 5.7.0 Log in first" if found else "501 5.5.4 ?")
+            return None
+        options = found.group(2).decode().split()
+        message = Message(session, found.group(1).decode(), options)
+        reply = self.ask("mail", session, message, "250 2.1.0 Ok")
+        session.send(reply)
+        return message if reply.startswith("2") else None
+
+    def rcpt(self, session, message, line):
+        found = re.fullmatch(rb"RCPT TO:<([^>]+)>((?: [^ ]+)*)", line, re.I)
+        if not found or not message:
+            session.send("503 5.5.1 MAIL first")
+            return
+        recipient = found.group(1).decode()
+        reply = self.ask("rcpt", session, message, "250 2.1.5 Ok")
+        if reply.startswith("2"):
+            message.recipient = recipient
+        session.send(reply)
+
+    def data(self, session, message):
+        if not message or not message.recipient:
+            session.send("554 5.5.1 No valid recipients")
+            return
+        session.send(self.ask("data", session, message, "354 Go on"))
+        hook = self.hooks.get("body")
+        lines = []
+        while True:
+            if hook:
+                hook(session, message)
+            line = session.line()
+            if line == b".":
+                break
+            lines.append(line[1:] if line.startswith(b".") else line)
+        message.raw = b"".join(line + b"\r\n" for line in lines)
+        message.when = time.monotonic()
+        with self.lock:
+            self.messages.append(message)
+        reply = self.ask("dot", session, message, "250 2.0.0 Ok: recorded")
+        message.reply = reply
+        session.send(reply)
+
+
+class Pop3Session(Session):
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.commands = []
+        self.marked = set()
+        self.quit = False
+
+
+class FakePop3(TlsServer):
+    """What Dovecot will not do.  messages: a list of bytes, CRLF.
+
+    uidl: "ok", "none" (-ERR) or "cut" (the list ends with the connection);
+    capa: the capabilities, None for -ERR; sizes: what LIST says instead;
+    on_retr(session, number) may answer with bytes to send instead, or None.
+    """
+
+    def __init__(self, certs, messages, cert="server", uidl="ok",
+                 capa=("USER", "UIDL", "TOP", "RESP-CODES"), sizes=None):
+        self.mailbox = {"uid-%d" % i: raw
+                        for i, raw in enumerate(messages, 1)}
+        self.uidl, self.capa, self.sizes = uidl, capa, sizes or {}
+        self.on_retr = None
+        super().__init__(certs, cert)
+
+    def new_session(self, sock):
+        return Pop3Session(sock)
+
+    def serve(self, session):
+        uids = list(self.mailbox)
+        session.send("+OK fake ready")
+        while True:
+            words = session.line().decode("latin-1").split(" ")
+            verb = words[0].upper()
+            session.commands.append(" ".join(words) if verb != "PASS"
+                                    else verb)
+            number = int(words[1]) if len(words) > 1 and \
+                words[1].isdigit() else 0
+            if verb == "CAPA" and self.capa is not None:
+                self.listing(session, self.capa)
+            elif verb in ("USER", "PASS", "NOOP"):
+                session.send("+OK")
+            elif verb == "STAT":
+                session.send("+OK %d %d" % (len(uids), sum(
+                    len(self.mailbox[u]) for u in uids)))
+            elif verb == "LIST":
+                self.listing(session, ["%d %d" % (
+                    i, self.sizes.get(i, len(self.mailbox[u])))
+                    for i, u in enumerate(uids, 1)])
+            elif verb == "UIDL" and self.uidl != "none":
+                self.listing(session, ["%d %s" % (i, u)
+                                       for i, u in enumerate(uids, 1)],
+                             cut=self.uidl == "cut")
+            elif verb in ("RETR", "TOP") and 0 < number <= len(uids):
+                self.retr(session, number, self.mailbox[uids[number - 1]])
+            elif verb == "DELE" and 0 < number <= len(uids):
+                session.marked.add(uids[number - 1])
+                session.send("+OK marked")
+            elif verb == "RSET":
+                session.marked.clear()
+                session.send("+OK")
+            elif verb == "QUIT":
+                session.quit = True
+                for uid in session.marked:
+                    self.mailbox.pop(uid, None)
+                session.send("+OK bye")
+                raise Gone("quit")
+            else:
+                session.send("-ERR what?")
+
+    def listing(self, session, lines, cut=False):
+        session.send("+OK")
+        for line in lines[:len(lines) // 2 if cut else None]:
+            session.send(line)
+        if cut:
+            raise Gone("cut off")
+        session.send(".")
+
+    def retr(self, session, number, raw):
+        other = self.on_retr(session, number) if self.on_retr else None
+        if other is not None:
+            session.send(other)
+            return
+        if not raw.endswith(b"\r\n"):
+            raw += b"\r\n"
+        stuffed = re.sub(rb"^\.", b"..", raw, flags=re.M)
+        session.send(b"+OK\r\n" + stuffed + b".\r\n")
