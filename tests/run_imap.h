@@ -19,6 +19,7 @@ struct run_imap {
 	const char *script;
 	const char *at;
 	struct imap m;
+	bool failed;
 };
 
 static inline void
@@ -27,6 +28,7 @@ run_imap_start(void *ctx)
 	struct run_imap *r = ctx;
 
 	imap_init(&r->m);
+	r->failed = false;
 	r->at = r->script;
 }
 
@@ -136,8 +138,8 @@ run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 		trail_event(t, "uid %u", e->uid);
 		break;
 	case IMAP_EV_BODY_BEGIN:
-		trail_event(t, "begin %u %llu", e->uid,
-		    (unsigned long long)e->size);
+		trail_event(
+		    t, "begin %u %llu", e->uid, (unsigned long long)e->size);
 		break;
 	case IMAP_EV_BODY:
 		trail_piece(t, "body", e->text);
@@ -146,8 +148,8 @@ run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 		run_imap_fetched(e, t);
 		break;
 	case IMAP_EV_EXISTS:
-		trail_event(t, "exists %llu",
-		    (unsigned long long)r->m.mailbox.exists);
+		trail_event(
+		    t, "exists %llu", (unsigned long long)r->m.mailbox.exists);
 		break;
 	case IMAP_EV_EXPUNGED:
 		trail_event(t, "expunged");
@@ -156,6 +158,7 @@ run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 		trail_text(t, "bye", e->text);
 		break;
 	case IMAP_EV_ERROR:
+		r->failed = true;
 		trail_text(t, "error", e->text);
 		break;
 	}
@@ -165,9 +168,9 @@ static inline void
 run_imap_feed(void *ctx, struct span in, struct trail *t)
 {
 	struct run_imap *r = ctx;
-	struct imap_event e = { .kind = IMAP_EV_DONE };
+	struct imap_event e;
 
-	while (in.n > 0 && e.kind != IMAP_EV_ERROR) {
+	while (in.n > 0 && !r->failed) {
 		in = span_skip(in, imap_recv(&r->m, in));
 		while (imap_next(&r->m, &e))
 			run_imap_event(r, &e, t);

@@ -87,8 +87,8 @@ run_imap_lex_finish(void *ctx, struct trail *t)
 static inline struct trail_machine
 run_imap_lex_machine(struct run_imap_lex *r)
 {
-	return (struct trail_machine){ r, run_imap_lex_start,
-		run_imap_lex_feed, run_imap_lex_finish };
+	return (struct trail_machine){ r, run_imap_lex_start, run_imap_lex_feed,
+		run_imap_lex_finish };
 }
 
 #endif

@@ -15,6 +15,7 @@ struct run_pop3 {
 	 * d DELE 7, n NOOP, q QUIT */
 	const char *script;
 	struct pop3 m;
+	bool failed;
 };
 
 static inline void
@@ -23,6 +24,7 @@ run_pop3_start(void *ctx)
 	struct run_pop3 *r = ctx;
 
 	pop3_init(&r->m);
+	r->failed = false;
 }
 
 static inline bool
@@ -73,8 +75,8 @@ run_pop3_reply(struct run_pop3 *r, const struct pop3_event *e, struct trail *t)
 {
 	char name[80];
 
-	(void)snprintf(name, sizeof(name), "%d.%u %s%s", (int)e->cmd,
-	    e->number, e->ok ? "ok" : "err", run_pop3_code(e->code));
+	(void)snprintf(name, sizeof(name), "%d.%u %s%s", (int)e->cmd, e->number,
+	    e->ok ? "ok" : "err", run_pop3_code(e->code));
 	trail_text(t, name, e->text);
 	if (e->cmd == POP3_STAT && e->ok)
 		trail_event(t, "stat %llu %llu", (unsigned long long)e->count,
@@ -112,6 +114,7 @@ run_pop3_event(struct run_pop3 *r, const struct pop3_event *e, struct trail *t)
 		    (unsigned long long)e->count);
 		break;
 	case POP3_EV_ERROR:
+		r->failed = true;
 		trail_text(t, "error", e->text);
 		break;
 	}
@@ -121,9 +124,9 @@ static inline void
 run_pop3_feed(void *ctx, struct span in, struct trail *t)
 {
 	struct run_pop3 *r = ctx;
-	struct pop3_event e = { .kind = POP3_EV_REPLY };
+	struct pop3_event e;
 
-	while (in.n > 0 && e.kind != POP3_EV_ERROR) {
+	while (in.n > 0 && !r->failed) {
 		in = span_skip(in, pop3_recv(&r->m, in));
 		while (pop3_next(&r->m, &e))
 			run_pop3_event(r, &e, t);

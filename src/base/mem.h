@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t n);            /* zeroed; free() ends it */
+void *mem_alloc(size_t n);              /* zeroed; free() ends it */
 void *mem_array(size_t n, size_t size); /* zeroed; n * size is checked */
 void *mem_grow(void *p, size_t n, size_t size); /* as reallocarray(3) */
-char *mem_strdup(const char *s);      /* NULL stays NULL */
+char *mem_strdup(const char *s);                /* NULL stays NULL */
 
 #endif

@@ -140,8 +140,12 @@ load_conf(struct daemon *d)
 	for (size_t i = 0; i < problems.n; i++) {
 		const struct conf_problem *p = &problems.list[i];
 
-		log_line(p->warning ? LOG_WARNING : LOG_ERR, "%s:%u: %s%s",
-		    p->file, p->line, p->warning ? "warning: " : "", p->text);
+		char line[16] = ""; /* 0: the file as a whole */
+
+		if (p->line > 0)
+			snprintf(line, sizeof(line), "%u:", p->line);
+		log_line(p->warning ? LOG_WARNING : LOG_ERR, "%s:%s %s%s",
+		    p->file, line, p->warning ? "warning: " : "", p->text);
 	}
 	conf_problems_free(&problems);
 	return d->conf != NULL ? EX_OK : EX_CONFIG;

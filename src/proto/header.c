@@ -154,12 +154,14 @@ static void
 count_line(struct header_scan *h, struct span s)
 {
 	bool ended = s.p[s.n - 1] == '\n';
+	bool cr = s.n > 1 ? s.p[s.n - 2] == '\r' : h->cr;
 	uint64_t len = h->line_len + s.n;
 
 	h->line_len = ended ? 0 : len;
+	h->cr = s.p[s.n - 1] == '\r';
 	if (ended)
-		len -= len > 1 ? 2 : 1;
-	else if (s.p[s.n - 1] == '\r')
+		len -= cr ? 2 : 1;
+	else if (h->cr)
 		len--;
 	if (len > h->longest_line)
 		h->longest_line = len;

@@ -16,20 +16,20 @@
 
 #include "base/span.h"
 
-#define HEADER_NAME_MAX 32  /* no name we look for is longer */
+#define HEADER_NAME_MAX 32   /* no name we look for is longer */
 #define HEADER_VALUE_MAX 128 /* of a trace field, unfolded; the rest is cut */
 #define HEADER_TOKEN_MAX 32
 
 struct header_scan {
 	/* facts, valid at any time for what was fed so far */
-	unsigned received;    /* Received: fields */
-	bool own_token;       /* X-Mailhaul-Trace with account=<our token> */
-	bool null_sender;     /* Return-Path: <> */
-	bool eight_bit;       /* a byte >= 0x80 anywhere */
+	unsigned received; /* Received: fields */
+	bool own_token;    /* X-Mailhaul-Trace with account=<our token> */
+	bool null_sender;  /* Return-Path: <> */
+	bool eight_bit;    /* a byte >= 0x80 anywhere */
 	bool eight_bit_header;
-	bool nul;             /* a NUL anywhere */
-	bool starts_folded;   /* the very first byte is SP or TAB */
-	bool body;            /* the empty line was seen */
+	bool nul;           /* a NUL anywhere */
+	bool starts_folded; /* the very first byte is SP or TAB */
+	bool body;          /* the empty line was seen */
 	uint64_t bytes;
 	uint64_t header_bytes; /* up to and with the empty line */
 	uint64_t longest_line; /* bytes without CRLF */
@@ -40,6 +40,7 @@ struct header_scan {
 	char value[HEADER_VALUE_MAX];
 	unsigned name_len, value_len, state, field;
 	uint64_t line_len;
+	bool cr; /* the last byte was one */
 };
 
 /* token: the account's, as relay/trace writes it. */

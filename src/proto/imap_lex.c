@@ -422,8 +422,7 @@ imap_lex_next(struct imap_lex *l, struct span *in, struct imap_token *token_r)
 	if (l->drop)
 		buf_drop(&l->part, l->part.len);
 	l->drop = false;
-	if (give_waiting(l, token_r))
-		return;
-	while (in->n > 0 && token_r->kind == IMAP_TOKEN_MORE)
+	while (token_r->kind == IMAP_TOKEN_MORE && !give_waiting(l, token_r) &&
+	       in->n > 0)
 		step(l, token_r, in);
 }

@@ -188,8 +188,7 @@ smtp_auth(struct smtp *m, const char *mechanism, struct span initial)
 bool
 smtp_auth_line(struct smtp *m, struct span base64)
 {
-	if (m->state != CHALLENGED || m->have_event ||
-	    !send_auth(m, "", base64))
+	if (m->state != CHALLENGED || !send_auth(m, "", base64))
 		return false;
 	m->state = IDLE;
 	return true;

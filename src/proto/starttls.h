@@ -27,8 +27,8 @@ enum starttls_status {
 
 struct starttls {
 	bool injected;
-	bool refused_for_now; /* the failure was a 4yz: worth another try */
-	unsigned code; /* of the reply that failed us, 0: none */
+	bool refused_for_now;    /* the failure was a 4yz: worth another try */
+	unsigned code;           /* of the reply that failed us, 0: none */
 	const char *error;       /* static */
 	struct smtp_reply reply; /* the last one, for the log */
 	/* private */

@@ -85,7 +85,7 @@ await(struct sink_line *l)
 		    server_patience(starttls_wait_class(&l->starttls), conf),
 		    starttls_phase(&l->starttls));
 	/* While the state database is slow, the server owes us nothing. */
-	else if (l->state == LINE_SENDING && l->body_done && !l->dot_sent)
+	else if (l->job != NULL && l->body_done && !l->job->permitted)
 		conn_expect(l->conn, 0, "state database");
 	else
 		conn_expect(l->conn,
@@ -107,23 +107,23 @@ judge_login(struct fault *f, unsigned code)
 		  "want an app password";
 }
 
-/* MAIL and what comes before speak of us and our sender, not of the message:
- * refused for good there, every message would be. */
+/* MAIL speaks of our sender, which is the same for every message: refused
+ * before anything was accepted here, every message would be (CASES S4).  After
+ * that, it can only be about this one. */
 static void
-judge_sender(struct fault *f, unsigned code)
+judge_sender(struct fault *f, unsigned code, bool worked)
 {
+	if (worked || code == 552 || code == 452)
+		return;
 	f->scope = FAULT_DESTINATION;
-	if (code == 552 || code == 452) {
-		f->scope = FAULT_MESSAGE;
-	} else if (code / 100 == 5) {
-		f->when = FAULT_NEVER;
+	if (code / 100 == 5)
 		f->hint = "check mail_from: it must be an address that this "
 			  "login may send from";
-	}
 }
 
 static void
-judge(struct fault *f, enum smtp_stage stage, const struct smtp_reply *r)
+judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
+    const struct smtp_reply *r)
 {
 	enum fault_when when = r->code / 100 == 5 ? FAULT_NEVER : FAULT_LATER;
 
@@ -136,7 +136,7 @@ judge(struct fault *f, enum smtp_stage stage, const struct smtp_reply *r)
 	else if (stage == SMTP_AUTH || r->code == 530 || r->code == 535)
 		judge_login(f, r->code);
 	else if (stage == SMTP_MAIL)
-		judge_sender(f, r->code);
+		judge_sender(f, r->code, l->accepted > 0);
 	else if (stage == SMTP_RCPT && r->code == 552)
 		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
 }
@@ -263,7 +263,7 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 		end_job(l, NULL, words);
 		return;
 	}
-	judge(&f, ev->stage, ev->reply);
+	judge(l, &f, ev->stage, ev->reply);
 	if (f.scope == FAULT_DESTINATION) {
 		l->dot_sent = false; /* a complete reply: it was not accepted */
 		line_fail(l, &f);
@@ -271,6 +271,10 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 	}
 	l->state = LINE_READY;
 	end_job(l, &f, words);
+	/* Refused in the middle of the body: the rest of it cannot be taken
+	 * back, so this line is of no more use (CASES S9). */
+	if (!smtp_idle(&l->smtp))
+		line_close(l);
 }
 
 /* --- one line */
@@ -336,7 +340,7 @@ on_auth(struct sink_line *l, const struct smtp_reply *reply)
 
 	login_clear(&l->login);
 	if (reply->code / 100 != 2) {
-		judge(&f, SMTP_AUTH, reply);
+		judge(l, &f, SMTP_AUTH, reply);
 		line_fail(l, &f);
 		return;
 	}
@@ -381,7 +385,7 @@ on_event(struct sink_line *l, const struct smtp_event *ev)
 		break;
 	case SMTP_EV_REFUSED:
 	case SMTP_EV_CLOSING:
-		judge(&f, ev->stage, ev->reply);
+		judge(l, &f, ev->stage, ev->reply);
 		line_fail(l, &f);
 		break;
 	case SMTP_EV_BYE:

@@ -47,7 +47,8 @@ struct source_imap {
 	struct login login;
 	bool in_callback, closed;
 	bool logged_in;
-	bool sizing;       /* the FETCH that is outstanding asks for sizes */
+	bool sizing;       /* a FETCH for sizes is outstanding */
+	bool fetching;     /* one for bodies is; all may be in before its OK */
 	bool leaving;      /* LOGOUT is out */
 	struct uids todo;  /* to be fetched or removed, not asked for yet */
 	struct uids asked; /* of the command that is outstanding */
@@ -298,7 +299,7 @@ sizes_next(struct source_imap *s)
 {
 	struct imap_set set;
 
-	if (s->asked.n > 0 || s->sizes.n == 0)
+	if (s->fetching || s->sizes.n == 0)
 		return;
 	imap_set_init(&set);
 	for (size_t i = 0; i < s->sizes.n; i++)
@@ -340,7 +341,7 @@ fetch_next(struct source_imap *s)
 	size_t n = 0;
 
 	sizes_next(s);
-	if (s->asked.n > 0 || s->todo.n == 0 || s->sizing)
+	if (s->fetching || s->todo.n == 0 || s->sizing)
 		return;
 	imap_set_init(&set);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
@@ -350,6 +351,7 @@ fetch_next(struct source_imap *s)
 	}
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
+	s->fetching = true;
 	imap_fetch_bodies(&s->imap, imap_set_span(&set));
 	await(s);
 	conn_send(s->conn);
@@ -385,6 +387,7 @@ on_fetch_done(struct source_imap *s, const struct imap_event *ev)
 	struct fault f;
 
 	s->asked = (struct uids){ 0 };
+	s->fetching = false;
 	if (ev->status != IMAP_OK && rest.n > 1) {
 		/* One of them is the trouble; the others may do well alone. */
 		s->one_by_one = true;

@@ -143,9 +143,7 @@ tell_baseline(const struct worker *w, const struct store_answer *a)
 		    "%s: first poll of %s: %llu messages that are there "
 		    "already "
 		    "are noted as known and not relayed (first = new)",
-		    e.account, FOLDER,
-		    (unsigned long long)(w->opened.next > 0 ? w->opened.exists
-							    : a->known));
+		    e.account, FOLDER, (unsigned long long)a->known);
 }
 
 static void
@@ -180,7 +178,6 @@ on_listed(void *arg, bool complete)
 		.complete = complete,
 		.generation = w->opened.generation,
 		.list_from = w->list_from,
-		.highest = w->opened.next > 0 ? w->opened.next - 1 : 0,
 		.relay_all = a->first == CONF_FIRST_ALL,
 		.destinations = (const char *const *)a->destination_names,
 		.ndestinations = a->ndestinations,
@@ -206,11 +203,8 @@ on_ready(void *arg, const struct source_mailbox *m)
 	w->trace.generation = m->generation;
 	w->state = WORKER_LISTING;
 	store_listing_begin(w->ctx->store, w->mailbox);
-	/* UIDNEXT tells without a listing that nothing is new, and where the
-	 * baseline lies. */
-	if (m->next > 0 &&
-	    (w->list_from >= m->next ||
-		(!w->baseline && w->account->first == CONF_FIRST_NEW)))
+	/* UIDNEXT tells without a listing that nothing is new. */
+	if (w->baseline && m->next > 0 && w->list_from >= m->next)
 		on_listed(w, true);
 	else
 		source_list(w->source, w->list_from);

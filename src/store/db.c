@@ -72,26 +72,31 @@ exit_code(int error)
 
 /* --- statements ------------------------------------------------------- */
 
+static struct query *
+prepare(struct db *db, const char *text)
+{
+	struct query *q = mem_alloc(sizeof(*q));
+	int code = sqlite3_prepare_v3(
+	    db->sql, text, -1, SQLITE_PREPARE_PERSISTENT, &q->stmt, NULL);
+
+	if (code != SQLITE_OK)
+		fail(db, code);
+	q->db = db;
+	q->text = text;
+	LIST_INSERT_HEAD(&db->queries, q, next);
+	return q;
+}
+
 struct query *
 db_query(struct db *db, const char *text)
 {
-	struct query *q = db->queries;
+	struct query *q;
 
-	while (q < db->queries + db->nqueries && q->text != text)
-		q++;
-	if (q == db->queries + db->nqueries) {
-		if (db->nqueries == DB_QUERIES_MAX)
-			abort(); /* a statement was added: raise the limit */
-		db->nqueries++;
-		*q = (struct query){ .db = db, .text = text };
-	}
-	if (q->stmt == NULL && db->error == SQLITE_OK) {
-		int code = sqlite3_prepare_v3(db->sql, text, -1,
-		    SQLITE_PREPARE_PERSISTENT, &q->stmt, NULL);
-
-		if (code != SQLITE_OK)
-			fail(db, code);
-	}
+	LIST_FOREACH (q, &db->queries, next)
+		if (q->text == text)
+			break;
+	if (q == NULL)
+		q = prepare(db, text);
 	sqlite3_reset(q->stmt);
 	return q;
 }
@@ -167,8 +172,10 @@ query_number(struct query *q)
 static void
 reset_all(struct db *db)
 {
-	for (size_t i = 0; i < db->nqueries; i++)
-		sqlite3_reset(db->queries[i].stmt);
+	struct query *q;
+
+	LIST_FOREACH (q, &db->queries, next)
+		sqlite3_reset(q->stmt);
 }
 
 /* --- transactions ----------------------------------------------------- */
@@ -468,6 +475,7 @@ db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
 	*exit_r = exit_code(db->error);
 	refuse(fault_r, d != NULL ? d->path : "", db->message);
 refused:
+	fail(db, SQLITE_ABORT); /* so that its log is left alone, too */
 	db_close(db);
 	return false;
 }
@@ -490,11 +498,15 @@ finish(struct db *db)
 void
 db_close(struct db *db)
 {
+	struct query *q;
+
 	if (db->sql != NULL)
 		finish(db);
-	for (size_t i = 0; i < db->nqueries; i++)
-		sqlite3_finalize(db->queries[i].stmt);
+	while ((q = LIST_FIRST(&db->queries)) != NULL) {
+		LIST_REMOVE(q, next);
+		sqlite3_finalize(q->stmt);
+		free(q);
+	}
 	sqlite3_close(db->sql);
-	db->nqueries = 0;
 	db->sql = NULL;
 }

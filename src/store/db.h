@@ -15,19 +15,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sys/queue.h>
+
 #include <sqlite3.h>
 
 #include "base/fault.h"
 
 struct statedir;
 
-#define DB_QUERIES_MAX 48
 #define DB_KEY_SIZE 32
 
 struct db;
 
 /* A prepared statement.  Kept and used again; never freed by its user. */
 struct query {
+	LIST_ENTRY(query) next;
 	struct db *db;    /* foreign */
 	const char *text; /* static: its address is the key */
 	sqlite3_stmt *stmt;
@@ -37,9 +39,8 @@ struct db {
 	sqlite3 *sql;
 	bool dry_run; /* one transaction for life, rolled back at the end */
 	int error;    /* SQLITE_OK, or the code that ended it all */
-	char message[160]; /* what SQLite said to it */
-	size_t nqueries;
-	struct query queries[DB_QUERIES_MAX];
+	char message[160];          /* what SQLite said to it */
+	LIST_HEAD(, query) queries; /* owned */
 	unsigned char install_key[DB_KEY_SIZE];
 };
 

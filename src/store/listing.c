@@ -15,6 +15,7 @@
  */
 #include "store/request.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "store/db.h"
@@ -53,40 +54,48 @@ listing_begin(struct db *db, struct request *r)
 }
 
 static void
-bind_entry(struct query *q, int64_t mailbox, const struct request_entry *e)
+bind_entry(struct query *q, int64_t mailbox, const struct request_entry *e,
+    const char *uid)
 {
 	query_int(q, 1, mailbox);
-	query_blob(q, 2, e->uid, e->len);
+	query_blob(q, 2, uid, e->uid_len);
 	query_int(q, 3, e->number);
 	query_int(q, 4, e->size > INT64_MAX ? INT64_MAX : (int64_t)e->size);
 }
 
 /* The same UIDL twice is two messages (CASES P8), counted in listed order. */
 static void
-add_duplicate(struct db *db, int64_t mailbox, const struct request_entry *e)
+add_entry(struct db *db, int64_t mailbox, const struct request_entry *e,
+    const char *uid)
 {
-	struct query *q = db_query(db,
+	struct query *q =
+	    db_query(db, "INSERT OR IGNORE INTO listing"
+			 " (mailbox, uid, duplicate, number, size)"
+			 " VALUES (?1, ?2, 0, ?3, ?4)");
+
+	bind_entry(q, mailbox, e, uid);
+	if (query_run(q) > 0)
+		return;
+	q = db_query(db,
 	    "INSERT INTO listing (mailbox, uid, duplicate, number, size)"
 	    " SELECT ?1, ?2, max(duplicate) + 1, ?3, ?4 FROM listing"
 	    " WHERE mailbox = ?1 AND uid = ?2");
-
-	bind_entry(q, mailbox, e);
+	bind_entry(q, mailbox, e, uid);
 	query_run(q);
 }
 
 bool
 listing_add(struct db *db, struct request *r)
 {
-	static const char insert[] = "INSERT OR IGNORE INTO listing"
-				     " (mailbox, uid, duplicate, number, size)"
-				     " VALUES (?1, ?2, 0, ?3, ?4)";
+	const char *at = r->owned;
+	const char *end = at + r->entries.used;
+	struct request_entry e;
 
-	for (size_t i = 0; i < r->entries.n; i++) {
-		struct query *q = db_query(db, insert);
-
-		bind_entry(q, r->id, &r->entries.list[i]);
-		if (query_run(q) == 0)
-			add_duplicate(db, r->id, &r->entries.list[i]);
+	while (at < end && db->error == SQLITE_OK) {
+		memcpy(&e, at, sizeof(e));
+		at += sizeof(e);
+		add_entry(db, r->id, &e, at);
+		at += e.uid_len;
 	}
 	return true;
 }

@@ -22,16 +22,16 @@ struct request_mailbox {
 	const char *name, *user, *host, *folder; /* in owned */
 };
 
+/* Entries of a listing, one behind the other in owned: this head and the bytes
+ * of the UID.  Requests still in the queue take more of them. */
 struct request_entry {
-	const char *uid; /* in owned */
-	size_t len;
 	uint64_t size;
 	uint32_t number;
+	uint32_t uid_len;
 };
 
 struct request_entries {
-	const struct request_entry *list; /* is owned */
-	size_t n;
+	size_t used, room; /* bytes */
 };
 
 struct request_page {
@@ -55,7 +55,7 @@ struct request_verdict {
 };
 
 struct request {
-	STAILQ_ENTRY(request) next;
+	TAILQ_ENTRY(request) next;
 	/* In the database thread, inside a transaction.  false: refused, with
 	 * the fault set; an error of SQLite is seen in db->error instead. */
 	bool (*apply)(struct db *db, struct request *r);
@@ -76,7 +76,7 @@ struct request {
 	void *owned; /* one block behind the pointers above */
 };
 
-STAILQ_HEAD(request_list, request);
+TAILQ_HEAD(request_list, request);
 
 /* mailbox.c */
 bool mailbox_find(struct db *db, struct request *r);

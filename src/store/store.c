@@ -29,6 +29,8 @@
 #include "store/request.h"
 #include "store/statedir.h"
 
+#define BATCH_SIZE ((size_t)8 << 10) /* of listed entries, in one request */
+
 _Static_assert(STORE_KEY_SIZE == DB_KEY_SIZE, "one install key");
 
 struct store {
@@ -67,8 +69,8 @@ free_all(struct request_list *list)
 {
 	struct request *r;
 
-	while ((r = STAILQ_FIRST(list)) != NULL) {
-		STAILQ_REMOVE_HEAD(list, next);
+	while ((r = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, r, next);
 		request_free(r);
 	}
 }
@@ -80,14 +82,14 @@ static bool
 take(struct store *s, struct request_list *group)
 {
 	pthread_mutex_lock(&s->lock);
-	if (STAILQ_EMPTY(&s->queue))
+	if (TAILQ_EMPTY(&s->queue))
 		atomic_store(&s->busy_since, 0);
-	while (STAILQ_EMPTY(&s->queue) && !s->stop)
+	while (TAILQ_EMPTY(&s->queue) && !s->stop)
 		pthread_cond_wait(&s->wake, &s->lock);
 	atomic_store(&s->busy_since, now_ms());
-	STAILQ_CONCAT(group, &s->queue);
+	TAILQ_CONCAT(group, &s->queue, next);
 	pthread_mutex_unlock(&s->lock);
-	return !STAILQ_EMPTY(group);
+	return !TAILQ_EMPTY(group);
 }
 
 static void
@@ -105,7 +107,7 @@ fail_group(struct request_list *group, enum fault_when when, const char *why)
 {
 	struct request *r;
 
-	STAILQ_FOREACH (r, group, next) {
+	TAILQ_FOREACH (r, group, next) {
 		store_items_free(r->answer.items, r->answer.nitems);
 		r->answer = (struct store_answer){ .ok = false };
 		fault_set(&r->answer.fault, FAULT_US, when, "state",
@@ -123,7 +125,7 @@ apply_group(struct store *s, struct request_list *group)
 		return;
 	}
 	db_begin(&s->db);
-	STAILQ_FOREACH (r, group, next)
+	TAILQ_FOREACH (r, group, next)
 		carry_out(s, r);
 	if (db_commit(&s->db))
 		return;
@@ -150,28 +152,31 @@ ring(const struct store *s)
 static void
 give_back(struct store *s, struct request_list *group)
 {
-	struct request_list answered = STAILQ_HEAD_INITIALIZER(answered);
+	struct request_list answered = TAILQ_HEAD_INITIALIZER(answered);
 	struct request *r;
+	bool tell = false;
 
-	while ((r = STAILQ_FIRST(group)) != NULL) {
-		STAILQ_REMOVE_HEAD(group, next);
+	while ((r = TAILQ_FIRST(group)) != NULL) {
+		TAILQ_REMOVE(group, r, next);
+		tell = tell || r->weight > 0 || r->done.run != NULL;
 		atomic_fetch_sub(&s->backlog, r->weight);
 		if (r->done.run != NULL)
-			STAILQ_INSERT_TAIL(&answered, r, next);
+			TAILQ_INSERT_TAIL(&answered, r, next);
 		else
 			request_free(r);
 	}
 	pthread_mutex_lock(&s->lock);
-	STAILQ_CONCAT(&s->answered, &answered);
+	TAILQ_CONCAT(&s->answered, &answered, next);
 	pthread_mutex_unlock(&s->lock);
-	ring(s);
+	if (tell)
+		ring(s);
 }
 
 static void *
 run(void *arg)
 {
 	struct store *s = arg;
-	struct request_list group = STAILQ_HEAD_INITIALIZER(group);
+	struct request_list group = TAILQ_HEAD_INITIALIZER(group);
 
 	while (take(s, &group)) {
 		apply_group(s, &group);
@@ -203,8 +208,8 @@ start(struct store *s, struct fault *fault_r)
 
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
-	STAILQ_INIT(&s->queue);
-	STAILQ_INIT(&s->answered);
+	TAILQ_INIT(&s->queue);
+	TAILQ_INIT(&s->answered);
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = s->fd < 0 ? errno : start_thread(s);
 	if (error == 0)
@@ -268,7 +273,7 @@ store_fd(const struct store *s)
 void
 store_dispatch(struct store *s)
 {
-	struct request_list answered = STAILQ_HEAD_INITIALIZER(answered);
+	struct request_list answered = TAILQ_HEAD_INITIALIZER(answered);
 	struct request *r;
 	uint64_t count;
 
@@ -276,10 +281,10 @@ store_dispatch(struct store *s)
 	if (read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		log_line(LOG_WARNING, "eventfd: %s", strerror(errno));
 	pthread_mutex_lock(&s->lock);
-	STAILQ_CONCAT(&answered, &s->answered);
+	TAILQ_CONCAT(&answered, &s->answered, next);
 	pthread_mutex_unlock(&s->lock);
-	while ((r = STAILQ_FIRST(&answered)) != NULL) {
-		STAILQ_REMOVE_HEAD(&answered, next);
+	while ((r = TAILQ_FIRST(&answered)) != NULL) {
+		TAILQ_REMOVE(&answered, r, next);
 		r->done.run(r->done.arg, &r->answer);
 		request_free(r);
 	}
@@ -322,9 +327,8 @@ request_new(bool (*apply)(struct db *db, struct request *r), int64_t id,
 static void
 send_request(struct store *s, struct request *r)
 {
-	atomic_fetch_add(&s->backlog, r->weight);
 	pthread_mutex_lock(&s->lock);
-	STAILQ_INSERT_TAIL(&s->queue, r, next);
+	TAILQ_INSERT_TAIL(&s->queue, r, next);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -381,35 +385,60 @@ store_listing_drop(struct store *s, int64_t mailbox)
 	send_request(s, request_new(listing_drop, mailbox, nobody));
 }
 
-/* The entries, and their UIDs behind them, in one block. */
+/* The last request in the queue, if it still has room for so much more of the
+ * same listing.  Under the lock. */
+static struct request *
+open_batch(struct store *s, int64_t mailbox, size_t size)
+{
+	struct request *r = TAILQ_LAST(&s->queue, request_list);
+
+	if (r == NULL || r->apply != listing_add || r->id != mailbox ||
+	    r->entries.room - r->entries.used < size)
+		return NULL;
+	return r;
+}
+
+static struct request *
+new_batch(struct store *s, int64_t mailbox, size_t size)
+{
+	struct request *r = request_new(listing_add, mailbox, nobody);
+
+	r->entries.room = size > BATCH_SIZE ? size : BATCH_SIZE;
+	r->owned = mem_alloc(r->entries.room);
+	r->weight = sizeof(*r) + r->entries.room;
+	atomic_fetch_add(&s->backlog, r->weight);
+	TAILQ_INSERT_TAIL(&s->queue, r, next);
+	return r;
+}
+
+static void
+add_entry(struct store *s, int64_t mailbox, const struct store_entry *e)
+{
+	struct request_entry head = { .size = e->size,
+		.number = e->number,
+		.uid_len = (uint32_t)e->uid.n };
+	size_t size = sizeof(head) + e->uid.n;
+	struct request *r = open_batch(s, mailbox, size);
+	char *at;
+
+	if (r == NULL)
+		r = new_batch(s, mailbox, size);
+	at = (char *)r->owned + r->entries.used;
+	memcpy(at, &head, sizeof(head));
+	if (e->uid.n > 0)
+		memcpy(at + sizeof(head), e->uid.p, e->uid.n);
+	r->entries.used += size;
+}
+
 void
 store_listing_add(struct store *s, int64_t mailbox,
     const struct store_entry *entries, size_t n)
 {
-	struct request *r = request_new(listing_add, mailbox, nobody);
-	size_t size = n * sizeof(struct request_entry);
-	struct request_entry *list;
-	char *at;
-
+	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n; i++)
-		size += entries[i].uid.n;
-	list = mem_alloc(size);
-	at = (char *)(list + n);
-	for (size_t i = 0; i < n; i++) {
-		const struct store_entry *e = &entries[i];
-
-		list[i] = (struct request_entry){ .uid = at,
-			.len = e->uid.n,
-			.size = e->size,
-			.number = e->number };
-		if (e->uid.n > 0)
-			memcpy(at, e->uid.p, e->uid.n);
-		at += e->uid.n;
-	}
-	r->owned = list;
-	r->entries = (struct request_entries){ .list = list, .n = n };
-	r->weight = sizeof(*r) + size;
-	send_request(s, r);
+		add_entry(s, mailbox, &entries[i]);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
 }
 
 void

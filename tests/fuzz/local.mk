@@ -5,7 +5,10 @@
 FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_dot \
 	tests/fuzz/fuzz_header \
+	tests/fuzz/fuzz_imap \
+	tests/fuzz/fuzz_imap_lex \
 	tests/fuzz/fuzz_line \
+	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_smtp \
 	tests/fuzz/fuzz_smtp_reply \
 	tests/fuzz/fuzz_starttls
@@ -48,3 +51,18 @@ tests_fuzz_fuzz_smtp_reply_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_starttls_SOURCES = tests/fuzz/fuzz_starttls.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_starttls_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_starttls_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/run_imap.h tests/run_imap_lex.h tests/run_pop3.h \
+	tests/fuzz/imap.dict tests/fuzz/pop3.dict
+
+tests_fuzz_fuzz_imap_SOURCES = tests/fuzz/fuzz_imap.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_imap_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_imap_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_imap_lex_SOURCES = tests/fuzz/fuzz_imap_lex.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_imap_lex_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_imap_lex_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_pop3_SOURCES = tests/fuzz/fuzz_pop3.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_pop3_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_pop3_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)

@@ -324,7 +324,10 @@ class RecordingSmtp(TlsServer):
         if not message or not message.recipient:
             session.send("554 5.5.1 No valid recipients")
             return
-        session.send(self.ask("data", session, message, "354 Go on"))
+        reply = self.ask("data", session, message, "354 Go on")
+        session.send(reply)
+        if not reply.startswith("354"):
+            return
         hook = self.hooks.get("body")
         lines = []
         while True:

@@ -82,3 +82,42 @@ endif
 tests_unit_test_smtp_SOURCES = tests/unit/test_smtp.c
 tests_unit_test_smtp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_smtp_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_statedir tests/unit/test_db \
+	tests/unit/test_store
+endif
+STORE_TEST_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
+STORE_TEST_LIBS = libstore.a libbase.a $(SQLITE_LIBS) $(CMOCKA_LIBS) \
+	$(SYSTEMD_LIBS) -lpthread
+STORE_FIXTURE = tests/unit/store_fixture.c tests/unit/store_fixture.h
+tests_unit_test_statedir_SOURCES = tests/unit/test_statedir.c $(STORE_FIXTURE)
+tests_unit_test_statedir_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_statedir_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_db_SOURCES = tests/unit/test_db.c $(STORE_FIXTURE)
+tests_unit_test_db_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_db_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_store_SOURCES = tests/unit/test_store.c $(STORE_FIXTURE)
+tests_unit_test_store_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_store_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_imap
+endif
+tests_unit_test_imap_SOURCES = tests/unit/test_imap.c
+tests_unit_test_imap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_imap_lex
+endif
+tests_unit_test_imap_lex_SOURCES = tests/unit/test_imap_lex.c
+tests_unit_test_imap_lex_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_lex_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_pop3
+endif
+tests_unit_test_pop3_SOURCES = tests/unit/test_pop3.c
+tests_unit_test_pop3_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)

@@ -54,7 +54,7 @@ test_T13_preauth(void **state)
 	    "error: PREAUTH: logged in before we said who we are\nleft 1\n");
 	check("l", HI "* PREAUTH hi\r\n",
 	    HELLO "error: PREAUTH: logged in before we said who we are\n"
-	          "left 1\n");
+		  "left 1\n");
 }
 
 static void
@@ -63,15 +63,15 @@ test_I2_I3_uidvalidity(void **state)
 	(void)state;
 	check("lx",
 	    LOGIN "* 3 EXISTS\r\n* OK [UIDVALIDITY 1666390893380] x\r\n"
-	          "* OK [UIDNEXT 12]\r\n* FLAGS (\\Deleted)\r\nA2 OK x\r\n",
+		  "* OK [UIDNEXT 12]\r\n* FLAGS (\\Deleted)\r\nA2 OK x\r\n",
 	    LOGGED "done 6 ok 0: x\n"
-	           "box ro validity=1:1666390893380 next=1:12 3\nleft 0\n");
+		   "box ro validity=1:1666390893380 next=1:12 3\nleft 0\n");
 	check("ls", LOGIN "* OK [UIDVALIDITY 0] x\r\nA2 OK [READ-ONLY] x\r\n",
 	    LOGGED "done 5 ok 20: [READ-ONLY] x\n"
-	           "box ro validity=1:0 next=0:0 0\nleft 0\n");
+		   "box ro validity=1:0 next=0:0 0\nleft 0\n");
 	check("ls", LOGIN "A2 OK [READ-WRITE] x\r\n",
 	    LOGGED "done 5 ok 21: [READ-WRITE] x\n"
-	           "box validity=0:0 next=0:0 0\nleft 0\n");
+		   "box validity=0:0 next=0:0 0\nleft 0\n");
 	check("ls", LOGIN "* OK [UIDVALIDITY -1] x\r\n",
 	    LOGGED "error: bad UIDVALIDITY\nleft 1\n");
 	check("ls", LOGIN "* OK [UIDNEXT 99999999999999999999] x\r\n",
@@ -84,14 +84,14 @@ test_I4_uidvalidity_in_mid_session(void **state)
 	(void)state;
 	check("lsnte",
 	    SELECT "* OK [UIDVALIDITY 7]\r\n* OK [UIDVALIDITY 8]\r\n"
-	           "A3 OK\r\n",
+		   "A3 OK\r\n",
 	    SELECTED "done 11 ok 0: \nrefused t\n"
-	             "box changed validity=1:7 next=0:0 9\nleft 0\n");
+		     "box changed validity=1:7 next=0:0 9\nleft 0\n");
 	/* A failed SELECT leaves nothing selected. */
 	check("lsx", SELECT "* 4 EXISTS\r\nA3 NO [NONEXISTENT] x\r\n",
 	    SELECTED "done 6 no 11: [NONEXISTENT] x\nleft 0\n");
-	check("lsu", SELECT "A3 OK x\r\n",
-	    SELECTED "done 12 ok 0: x\nleft 0\n");
+	check(
+	    "lsu", SELECT "A3 OK x\r\n", SELECTED "done 12 ok 0: x\nleft 0\n");
 }
 
 static void
@@ -102,7 +102,7 @@ test_I5_search_filter(void **state)
 	    SELECTED "done 7 ok 0 found=0: x\n" BOX "left 0\n");
 	check("lsf", SELECT "* SEARCH 5 4294967295  7 \r\nA3 OK x\r\n",
 	    SELECTED "uid 5\nuid 4294967295\nuid 7\n"
-	             "done 7 ok 0 found=3: x\n" BOX "left 0\n");
+		     "done 7 ok 0 found=3: x\n" BOX "left 0\n");
 	check("lsd", SELECT "* SEARCH\r\n* SEARCH 1 (MODSEQ 9)\r\nA3 OK x\r\n",
 	    SELECTED "uid 1\ndone 7 ok 0 found=1: x\n" BOX "left 0\n");
 	check("lsd", SELECT "A3 OK x\r\n",
@@ -110,8 +110,8 @@ test_I5_search_filter(void **state)
 	check("lsn", SELECT "* SEARCH 1\r\n",
 	    SELECTED "error: SEARCH answer to no question\n" LEFT1);
 	for (const char *const *bad = (const char *const[]){ "0", "-1",
-	         "4294967296", "1,2", "1:2", "*", "\"1\"", "{1}\r\n1",
-	         "99999999999999999999", ")", NULL };
+		 "4294967296", "1,2", "1:2", "*", "\"1\"", "{1}\r\n1",
+		 "99999999999999999999", ")", NULL };
 	     *bad != NULL; bad++) {
 		char in[200];
 
@@ -136,8 +136,8 @@ test_I6_body_sizes(void **state)
 	/* A long one is welcome only where a message was asked for. */
 	check("lsb", SELECT "* 1 FETCH (X {1048577}\r\n",
 	    SELECTED "error: long literal that is no body\n" LEFT1);
-	check("lsz", SELECT "* 1 FETCH (BODY[] {1}\r\n",
-	    SELECTED "error: long literal that is no body\n" LEFT1 + 0);
+	check("lsn", SELECT "* 1 FETCH (BODY[] {1}\r\n",
+	    SELECTED "error: body that was not asked for\n" LEFT1);
 }
 
 static void
@@ -145,12 +145,11 @@ test_I7_literals_anywhere(void **state)
 {
 	(void)state;
 	check("lsb",
-	    SELECT "* LIST () {1}\r\n/ {8}\r\n* BYE x\r\n\r\n"
-	           "* FLAGS ({2}\r\n\r\n)\r\n"
-	           "* 1 FETCH (FLAGS ({8}\r\n\\Deleted) X ({3}\r\n)))) UID 4 "
-	           "Y {4}\r\nA3 O)\r\nA3 OK x\r\n",
-	    SELECTED
-	    "error: literal of wrong length in this test\n" LEFT1);
+	    SELECT "* LIST () {1}\r\n/ {9}\r\n* BYE x\r\n\r\n"
+		   "* FLAGS ({2}\r\n\r\n)\r\n"
+		   "* 1 FETCH (FLAGS ({8}\r\n\\Deleted) X ({3}\r\n)))) UID 4 "
+		   "Y {4}\r\nA3 O)\r\nA3 OK x\r\n",
+	    SELECTED "fetched 4\ndone 8 ok 0: x\n" BOX "left 0\n");
 }
 
 static void
@@ -159,15 +158,15 @@ test_I9_nil_body(void **state)
 	(void)state;
 	check("lsb",
 	    SELECT "* 1 FETCH (UID 4 BODY[] NIL)\r\n"
-	           "* 2 FETCH (UID 5 BODY[] \"\")\r\n"
-	           "* 3 FETCH (UID 6 BODY[] {0}\r\n)\r\n"
-	           "* 4 FETCH (UID 7)\r\n"
-	           "* 5 FETCH (UID 8 BODY[] [None])\r\n"
-	           "* 6 FETCH (UID 9 BODY[] (\"x\"))\r\n"
-	           "* 7 FETCH ()\r\nA3 OK x\r\n",
+		   "* 2 FETCH (UID 5 BODY[] \"\")\r\n"
+		   "* 3 FETCH (UID 6 BODY[] {0}\r\n)\r\n"
+		   "* 4 FETCH (UID 7)\r\n"
+		   "* 5 FETCH (UID 8 BODY[] [None])\r\n"
+		   "* 6 FETCH (UID 9 BODY[] (\"x\"))\r\n"
+		   "* 7 FETCH ()\r\nA3 OK x\r\n",
 	    SELECTED "fetched 4\nbegin 5 0\nfetched 5 body\nbegin 6 0\n"
-	             "fetched 6 body\nfetched 7\nfetched 8\nfetched 9\n"
-	             "fetched 0\ndone 8 ok 0: x\n" BOX "left 0\n");
+		     "fetched 6 body\nfetched 7\nfetched 8\nfetched 9\n"
+		     "fetched 0\ndone 8 ok 0: x\n" BOX "left 0\n");
 }
 
 static void
@@ -175,7 +174,7 @@ test_I9_quoted_body(void **state)
 {
 	(void)state;
 	check("lsb", SELECT "* 1 FETCH (BODY[] \"a\\\"b\" UID 4)\r\n",
-	    SELECTED "begin 0 4\n" LEFT1);
+	    SELECTED "begin 0 3\nbody: a\"b\nfetched 4 body\n" LEFT1);
 }
 
 static void
@@ -189,10 +188,10 @@ test_I10_other_items(void **state)
 	    "RFC822.SIZE 77 uid 4 BODY[1]<0> {2}\r\n)) Z (()()))\r\n"
 	    "* 2 FETCH (FLAGS ())\r\n",
 	    SELECTED "begin 0 1\nbody: a\nfetched 4 size=77 body deleted\n"
-	             "fetched 0\n" LEFT1);
+		     "fetched 0\n" LEFT1);
 	check("lsz",
 	    SELECT "* 1 FETCH (UID 1 RFC822.SIZE 9223372036854775807)\r\n"
-	           "* 1 FETCH (RFC822.SIZE NIL UID 1)\r\n",
+		   "* 1 FETCH (RFC822.SIZE NIL UID 1)\r\n",
 	    SELECTED "fetched 1 size=9223372036854775807\nfetched 1\n" LEFT1);
 }
 
@@ -233,7 +232,7 @@ test_I10_bad_fetch(void **state)
 		    SELECTED "%serror: %s\n" LEFT1,
 		    v[i].error == NULL ? "begin 0 0\n" : "",
 		    v[i].error == NULL ? "body that was not asked for"
-		                       : v[i].error);
+				       : v[i].error);
 		check("lsb", in, expected);
 	}
 }
@@ -243,10 +242,11 @@ test_I12_other_clients(void **state)
 {
 	(void)state;
 	check("lsn",
-	    SELECT "* 2 EXPUNGE\r\n* 12 EXISTS\r\n* 1 RECENT\r\n* VANISHED 1\r\n"
-	           "A3 OK x\r\n",
+	    SELECT
+	    "* 2 EXPUNGE\r\n* 12 EXISTS\r\n* 1 RECENT\r\n* VANISHED 1\r\n"
+	    "A3 OK x\r\n",
 	    SELECTED "expunged\nexists 12\ndone 11 ok 0: x\n"
-	             "box validity=1:7 next=0:0 12\nleft 0\n");
+		     "box validity=1:7 next=0:0 12\nleft 0\n");
 	check("lsn", SELECT "* 99999999999 EXISTS\r\n",
 	    SELECTED "error: bad number in a response\n" LEFT1);
 	check("lsn", SELECT "* 1 EXISTS x\r\n",
@@ -260,15 +260,16 @@ test_I16_bye(void **state)
 	check("l", "* BYE [UNAVAILABLE] full\r\n",
 	    "bye: [UNAVAILABLE] full\nleft 1\n");
 	/* Throttling is a warning: the tagged reply is still to come. */
-	check("lsn", SELECT "* BAD Request is throttled.\r\n* NO x\r\nA3 OK\r\n",
+	check("lsn",
+	    SELECT "* BAD Request is throttled.\r\n* NO x\r\nA3 OK\r\n",
 	    SELECTED "done 11 ok 0: \n" BOX "left 0\n");
 }
 
 static void
 test_I21_wrong_tags(void **state)
 {
-	static const char *const bad[] = { "A2 OK x", "a1 x", "B1 OK x", "A01 OK x",
-		"OK x", "(A1) OK x", "\"A1\" OK x", "" };
+	static const char *const bad[] = { "A2 OK x", "a1 x", "B1 OK x",
+		"A01 OK x", "OK x", "(A1) OK x", "\"A1\" OK x", "" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -277,14 +278,15 @@ test_I21_wrong_tags(void **state)
 		(void)snprintf(in, sizeof(in), HI "%s\r\n", bad[i]);
 		check("l", in,
 		    i == 1 ? HELLO "error: tagged response is neither OK nor "
-		                   "NO nor BAD\nleft 1\n"
-		           : HELLO "error: response with a wrong tag\nleft 1\n");
+				   "NO nor BAD\nleft 1\n"
+			   : HELLO
+			"error: response with a wrong tag\nleft 1\n");
 	}
 	check("", HI "A0 OK x\r\n",
 	    HELLO "error: response with a wrong tag\nleft 0\n");
 	check("l", HI "A1 BYE x\r\n",
 	    HELLO "error: tagged response is neither OK nor NO nor BAD\n"
-	          "left 1\n");
+		  "left 1\n");
 	check("l", HI "+ go on\r\n",
 	    HELLO "error: \"+\" that nobody waits for\nleft 1\n");
 	check("", HI "+\r\n",
@@ -297,13 +299,13 @@ test_I22_pipelined(void **state)
 	(void)state;
 	check("lsd,b,n",
 	    SELECT "* SEARCH 2\r\nA3 OK a\r\n* 1 FETCH (UID 2 BODY[] {1}\r\nx)"
-	           "\r\nA4 NO [SERVERBUG] b\r\nA5 OK c\r\n",
+		   "\r\nA4 NO [SERVERBUG] b\r\nA5 OK c\r\n",
 	    SELECTED "uid 2\ndone 7 ok 0 found=1: a\nbegin 2 1\nbody: x\n"
-	             "fetched 2 body\ndone 8 no 14: [SERVERBUG] b\n"
-	             "done 11 ok 0: c\n" BOX "left 0\n");
+		     "fetched 2 body\ndone 8 no 14: [SERVERBUG] b\n"
+		     "done 11 ok 0: c\n" BOX "left 0\n");
 	check("lsd,n", SELECT "A4 OK c\r\n",
 	    SELECTED "error: response with a wrong tag\n"
-	             "box validity=1:7 next=0:0 9\nleft 2\n");
+		     "box validity=1:7 next=0:0 9\nleft 2\n");
 }
 
 static void
@@ -343,11 +345,11 @@ test_I24_capabilities_after_login(void **state)
 	    HI "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nA1 OK\r\n"
 	       "A2 OK [CAPABILITY IMAP4rev1 UIDPLUS LITERAL+ ID] in\r\n",
 	    HELLO "done 1 ok 0: \n"
-	          "done 2 ok 1: [CAPABILITY IMAP4rev1 UIDPLUS LITERAL+ ID] in\n"
-	          "caps rev1 id uidplus literal+ sasl=\nleft 0\n");
+		  "done 2 ok 1: [CAPABILITY IMAP4rev1 UIDPLUS LITERAL+ ID] in\n"
+		  "caps rev1 id uidplus literal+ sasl=\nleft 0\n");
 	check("l", HI "* CAPABILITY IMAP4rev2 CONDSTORE\r\nA1 OK in\r\n",
 	    LOGGED "caps rev2 idle uidplus unselect move sasl-ir condstore "
-	           "esearch sasl=\nleft 0\n");
+		   "esearch sasl=\nleft 0\n");
 	check("cl", HI "* CAPABILITY IMAP4rev1 AUTH=X\r\nA1 OK\r\nA2 NO\r\n",
 	    HELLO "done 1 ok 0: \ndone 2 no 0: \ncaps rev1 sasl=X\nleft 0\n");
 	check("c", HI "* CAPABILITY (X)\r\n",
@@ -392,8 +394,7 @@ test_I31_codes(void **state)
 	for (size_t i = 1; i < sizeof(codes) / sizeof(codes[0]); i++) {
 		char in[128], expected[128];
 
-		(void)snprintf(
-		    in, sizeof(in), HI "A1 NO [%s] x\r\n", codes[i]);
+		(void)snprintf(in, sizeof(in), HI "A1 NO [%s] x\r\n", codes[i]);
 		(void)snprintf(expected, sizeof(expected),
 		    HELLO "done 2 no %zu: [%s] x\nleft 0\n", i, codes[i]);
 		check("l", in, expected);
@@ -513,8 +514,8 @@ test_I13_no_plain_expunge(void **state)
 	for (unsigned cmd = 0; cmd <= IMAP_COMMANDS; cmd++) {
 		greet(&m);
 		if (imap_simple(&m, (enum imap_command)cmd))
-			assert_null(memmem(imap_out(&m).p, imap_out(&m).n,
-			    "EXPUNGE", 7));
+			assert_null(memmem(
+			    imap_out(&m).p, imap_out(&m).n, "EXPUNGE", 7));
 		imap_free(&m);
 	}
 	greet(&m);
@@ -547,8 +548,8 @@ test_I26_mailbox_names(void **state)
 		struct imap m;
 		char expected[80];
 
-		(void)snprintf(expected, sizeof(expected),
-		    "A1 EXAMINE %s\r\n", v[i].wire);
+		(void)snprintf(
+		    expected, sizeof(expected), "A1 EXAMINE %s\r\n", v[i].wire);
 		greet(&m);
 		assert_true(imap_select(&m, span_str(v[i].name), true));
 		assert_out(&m, expected);
@@ -563,8 +564,7 @@ test_literal_waits(void **state)
 
 	(void)state;
 	greet(&m);
-	assert_true(
-	    imap_login(&m, span_str("m\xc3\xa9"), span_str("p\xff w")));
+	assert_true(imap_login(&m, span_str("m\xc3\xa9"), span_str("p\xff w")));
 	assert_out(&m, "A1 LOGIN {3}\r\n");
 	assert_false(imap_simple(&m, IMAP_NOOP));
 	hear(&m, "+ go\r\n");

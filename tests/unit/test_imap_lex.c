@@ -56,8 +56,8 @@ test_quoted(void **state)
 	    "string: \nstring: a b\nstring: \"\\\\x\nstring: {3}\neol\n");
 	check("\"a\r\n", "bad: line ends in a quoted string\n");
 	check("\"a\\\r\n", "bad: line ends in a quoted string\n");
-	check_bytes(span_make("\"\0\"", 3),
-	    "bad: line ends in a quoted string\n");
+	check_bytes(
+	    span_make("\"\0\"", 3), "bad: line ends in a quoted string\n");
 }
 
 static void
@@ -73,10 +73,10 @@ test_I6_literal_sizes(void **state)
 	check("{00000000000000000001}\r\na\r\n",
 	    "literal 1\npiece: a\ncomplete\neol\n");
 	for (const char *const *bad = (const char *const[]){ "{-1}\r\n",
-	         "{1+}\r\n", "{}\r\n", "{ 1}\r\n", "{1 }\r\n", "{1\r\n",
-	         "{9223372036854775808}\r\n", "{999999999999999999999}\r\n",
-	         "{18446744073709551617}\r\n", "{000000000000000000001}\r\n",
-	         NULL };
+		 "{1+}\r\n", "{}\r\n", "{ 1}\r\n", "{1 }\r\n", "{1\r\n",
+		 "{9223372036854775808}\r\n", "{999999999999999999999}\r\n",
+		 "{18446744073709551617}\r\n", "{000000000000000000001}\r\n",
+		 NULL };
 	     *bad != NULL; bad++)
 		check(*bad, "bad: bad literal size\n");
 	check("{1}a", "bad: no line end behind a literal size\n");
@@ -132,9 +132,10 @@ test_I23_too_long(void **state)
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
 		struct run_imap_lex r;
 		struct trail_machine m = run_imap_lex_machine(&r);
-		const char *expected = starts[i][0] == 'O'
-		    ? "atom: OK\nbad: token or line too long\n"
-		    : "bad: token or line too long\n";
+		const char *expected =
+		    starts[i][0] == 'O'
+			? "atom: OK\nbad: token or line too long\n"
+			: "bad: token or line too long\n";
 
 		memset(in, 'x', sizeof(in));
 		memcpy(in, starts[i], strlen(starts[i]));

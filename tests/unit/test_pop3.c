@@ -81,7 +81,7 @@ test_P5_capa(void **state)
 	       "PIPELINING\r\nEXPIRE 0 USER\r\nLOGIN-DELAY 900 USER\r\n"
 	       "SASL plain LOGIN  PLAIN b\"d\r\nX-LONG a b c\r\n.\r\n",
 	    HELLO "1.0 ok: \nend 1.0 0\ncaps uidl user pipelining top resp "
-	          "auth expire-0 delay=1:900 sasl=PLAIN LOGIN\nleft 0\n");
+		  "auth expire-0 delay=1:900 sasl=PLAIN LOGIN\nleft 0\n");
 	check("c", HI "+OK\r\nEXPIRE NEVER\r\nLOGIN-DELAY 4294967296\r\n.\r\n",
 	    HELLO "1.0 ok: \nend 1.0 0\ncaps delay=0:0 sasl=\nleft 0\n");
 	/* No list before its end. */
@@ -97,17 +97,16 @@ test_P6_stat(void **state)
 	check("s", HI "+OK 0 0 extra\r\n",
 	    HELLO "5.0 ok: 0 0 extra\nstat 0 0\nleft 0\n");
 	check("s", HI "-ERR no\r\n", HELLO "5.0 err: no\nleft 0\n");
-	for (const char *const *bad =
-	         (const char *const[]){ "+OK\r\n", "+OK 1\r\n", "+OK -1 5\r\n",
-	             "+OK 4294967295 1\r\n", "+OK 1 9223372036854775808\r\n",
-	             "+OK 1 0x10\r\n", NULL };
+	for (const char *const *bad = (const char *const[]){ "+OK\r\n",
+		 "+OK 1\r\n", "+OK -1 5\r\n", "+OK 4294967295 1\r\n",
+		 "+OK 1 9223372036854775808\r\n", "+OK 1 0x10\r\n", NULL };
 	     *bad != NULL; bad++) {
 		char in[80];
 
 		(void)snprintf(in, sizeof(in), HI "%s", *bad);
 		check("s", in,
 		    HELLO "error: reply to STAT without two numbers\n"
-		          "left 1\n");
+			  "left 1\n");
 	}
 }
 
@@ -121,7 +120,7 @@ test_P7_listing_without_end(void **state)
 	    HELLO "6.0 ok: \nitem 1 0: a\nend 6.0 1\nleft 0\n");
 	check("l", HI "+OK 1 message\r\n1 120\r\n5 7 x\r\n.\r\n",
 	    HELLO "7.0 ok: 1 message\nitem 1 120: 120\nitem 5 7: 7 x\n"
-	          "end 7.0 2\nleft 0\n");
+		  "end 7.0 2\nleft 0\n");
 }
 
 static void
@@ -132,8 +131,8 @@ test_P13_odd_uidl(void **state)
 	(void)state;
 	check("i", HI "+OK\r\n1\r\n2 \r\n3  a b\r\n4 \xff\x01\r\n..5\r\n",
 	    HELLO "6.0 ok: \nitem 1 0: \nitem 2 0: \nitem 3 0:  a b\n"
-	          "item 4 0: \\xff\\x01\n"
-	          "error: listing with a wrong message number\nleft 1\n");
+		  "item 4 0: \\xff\\x01\n"
+		  "error: listing with a wrong message number\nleft 1\n");
 	memset(uid, 'u', 600);
 	uid[600] = '\0';
 	(void)snprintf(in, sizeof(in), HI "+OK\r\n1 %s\r\n", uid);
@@ -154,17 +153,17 @@ test_P14_wrong_numbers(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		(void)snprintf(in, sizeof(in), HI "+OK\r\n%s\r\n", bad[i]);
 		check("i", in,
-		    strchr(bad[i], '\n') == NULL
-		        ? HELLO "6.0 ok: \n"
-		                "error: listing with a wrong message number\n"
-		                "left 1\n"
-		        : bad[i][0] == '1'
-		        ? HELLO "6.0 ok: \nitem 1 0: a\n"
-		                "error: listing with a wrong message number\n"
-		                "left 1\n"
-		        : HELLO "6.0 ok: \nitem 2 0: a\n"
-		                "error: listing with a wrong message number\n"
-		                "left 1\n");
+		    strchr(bad[i], '\n') == NULL ? HELLO
+			"6.0 ok: \n"
+			"error: listing with a wrong message number\n"
+			"left 1\n"
+		    : bad[i][0] == '1'
+			? HELLO "6.0 ok: \nitem 1 0: a\n"
+				"error: listing with a wrong message number\n"
+				"left 1\n"
+			: HELLO "6.0 ok: \nitem 2 0: a\n"
+				"error: listing with a wrong message number\n"
+				"left 1\n");
 	}
 	check("l", HI "+OK\r\n1 -5\r\n",
 	    HELLO "7.0 ok: \nerror: listing with a wrong size\nleft 1\n");
@@ -177,7 +176,7 @@ test_P16_retr(void **state)
 	check("rrn",
 	    HI "-ERR gone\r\n+OK 9 octets\r\nA: b\r\n\r\n..c\r\n.\r\n+OK\r\n",
 	    HELLO "8.7 err: gone\n8.7 ok: 9 octets\nbody: A: b\\r\\n\\r\\n.c"
-	          "\\r\\n\nend 8.7 0\n10.0 ok: \nleft 0\n");
+		  "\\r\\n\nend 8.7 0\n10.0 ok: \nleft 0\n");
 	check("r", HI "+OK\r\n.\r\n", HELLO "8.7 ok: \nend 8.7 0\nleft 0\n");
 }
 
@@ -187,7 +186,7 @@ test_P18_message_ends_early(void **state)
 	(void)state;
 	check("rn", HI "+OK\r\na\r\n.\r\nrest of it\r\n.\r\n",
 	    HELLO "8.7 ok: \nbody: a\\r\\n\nend 8.7 0\n"
-	          "error: reply is neither +OK nor -ERR\nleft 1\n");
+		  "error: reply is neither +OK nor -ERR\nleft 1\n");
 }
 
 static void
@@ -196,7 +195,7 @@ test_P19_only_crlf_dot_crlf_ends(void **state)
 	(void)state;
 	check("r", HI "+OK\r\na\n.\r\nb\r.\r\nc\n.\nd\r\n.\re\r\n.\r\n",
 	    HELLO "8.7 ok: \nbody: a\\n.\\r\\nb\\r.\\r\\nc\\n.\\nd\\r\\n\\re"
-	          "\\r\\n\nend 8.7 0\nleft 0\n");
+		  "\\r\\n\nend 8.7 0\nleft 0\n");
 }
 
 static void
@@ -213,7 +212,7 @@ test_P26_out_of_turn(void **state)
 	(void)state;
 	check("r", HI "+OK\r\n.\r\nx",
 	    HELLO "8.7 ok: \nend 8.7 0\n"
-	          "error: server speaks without being asked\nleft 0\n");
+		  "error: server speaks without being asked\nleft 0\n");
 }
 
 static void

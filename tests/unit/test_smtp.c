@@ -584,6 +584,27 @@ test_early_drops_output(void **state)
 	smtp_free(&m);
 }
 
+/* However full the buffer is, the dot has its place. */
+static void
+test_room_for_dot(void **state)
+{
+	static char text[SMTP_OUT_MAX + 100];
+	struct span body = span_make(text, sizeof(text));
+	struct smtp m;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	go(&m);
+	smtp_body(&m, &body);
+	smtp_body(&m, &body);
+	assert_true(body.n > 0);
+	assert_true(smtp_dot(&m));
+	assert_true(
+	    span_is(span_skip(smtp_out(&m), smtp_out(&m).n - 5), "\r\n.\r\n"));
+	assert_int_equal(smtp_out(&m).n, SMTP_OUT_MAX);
+	smtp_free(&m);
+}
+
 /* A body much larger than the buffer, drained in odd portions. */
 static void
 test_back_pressure(void **state)
@@ -720,6 +741,7 @@ main(void)
 		cmocka_unit_test(test_unasked),
 		cmocka_unit_test(test_dot),
 		cmocka_unit_test(test_early_drops_output),
+		cmocka_unit_test(test_room_for_dot),
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_secret_is_wiped),
 		cmocka_unit_test(test_arguments),
