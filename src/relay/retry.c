@@ -21,7 +21,7 @@ doubled(int64_t first, unsigned failures, int64_t cap)
 {
 	int64_t t = first;
 
-	while (--failures > 0 && failures < 32 && t < cap)
+	while (--failures > 0 && t < cap)
 		t *= 2;
 	return t < cap ? t : cap;
 }

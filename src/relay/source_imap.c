@@ -424,11 +424,7 @@ store_next(struct source_imap *s)
 		n++;
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
-	if (!imap_store_deleted(&s->imap, imap_set_span(&set))) {
-		fail(s, FAULT_LATER, "the UIDVALIDITY changed in mid-session",
-		    span_make("", 0), NULL);
-		return;
-	}
+	imap_store_deleted(&s->imap, imap_set_span(&set));
 	await(s);
 	conn_send(s->conn);
 }
@@ -465,9 +461,7 @@ on_stored(struct source_imap *s, const struct imap_event *ev)
 	imap_set_init(&set);
 	for (size_t i = 0; i < s->asked.n; i++)
 		imap_set_add(&set, s->asked.list[i]);
-	if (!imap_expunge(&s->imap, imap_set_span(&set)))
-		fail(s, FAULT_LATER, "the UIDVALIDITY changed in mid-session",
-		    span_make("", 0), NULL);
+	imap_expunge(&s->imap, imap_set_span(&set));
 }
 
 static void
@@ -498,8 +492,9 @@ quit(struct source *source)
 static void
 on_listed(struct source_imap *s, const struct imap_event *ev)
 {
+	/* An OK without a SEARCH answer does not say that nothing is there. */
 	if (ev->status == IMAP_OK)
-		s->source.events->listed(s->source.arg, true);
+		s->source.events->listed(s->source.arg, ev->has_size);
 	else
 		fail(s, FAULT_LATER, "refused", ev->text, NULL);
 }
@@ -572,6 +567,12 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 static void
 on_event(struct source_imap *s, const struct imap_event *ev)
 {
+	if (s->imap.mailbox.uidvalidity_changed) {
+		/* From here on the UIDs name other messages (CASES I4). */
+		fail(s, FAULT_LATER, "the UIDVALIDITY changed in mid-session",
+		    span_make("", 0), NULL);
+		return;
+	}
 	switch (ev->kind) {
 	case IMAP_EV_DONE:
 		on_done(s, ev);

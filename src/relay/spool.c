@@ -335,8 +335,12 @@ spool_read(
 	size_t want = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
 	ssize_t n;
 
-	if (s->fd < 0 || want == 0) {
-		*piece_r = span_make(s->fd < 0 ? s->mem + offset : "", want);
+	if (want == 0) {
+		*piece_r = span_make("", 0);
+		return true;
+	}
+	if (s->fd < 0) {
+		*piece_r = span_make(s->mem + offset, want);
 		return true;
 	}
 	if (s->mem == NULL)

@@ -186,7 +186,7 @@ delivery_relayed(struct db *db, struct request *r)
 	return true;
 }
 
-/* --- refused, vanished ------------------------------------------------ */
+/* --- refused ------------------------------------------------ */
 
 bool
 delivery_refused(struct db *db, struct request *r)
@@ -214,25 +214,6 @@ delivery_refused(struct db *db, struct request *r)
 	query_int(q, 4, v->next_try);
 	query_text(q, 5, v->reply);
 	query_int(q, 6, r->now);
-	query_run(q);
-	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
-	return true;
-}
-
-bool
-delivery_vanished(struct db *db, struct request *r)
-{
-	struct query *q;
-	struct row row;
-
-	if (!find(db, r, "gone", &row))
-		return false;
-	q = db_query(db,
-	    "UPDATE delivery SET state = 'gone', removing = 0, missed = 0,"
-	    " doubt = doubt OR state = 'in_doubt', changed = ?2"
-	    " WHERE " SAME_MESSAGE " AND state <> 'gone'");
-	query_int(q, 1, r->id);
-	query_int(q, 2, r->now);
 	query_run(q);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;

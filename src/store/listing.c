@@ -354,8 +354,6 @@ new_highwater(struct db *db, const struct request *r, const struct mailbox *m)
 	    db, r, "SELECT max(uid) FROM listing WHERE mailbox = ?1");
 	if (listed > high)
 		high = listed;
-	if (l->highest <= UINT32_MAX && (int64_t)l->highest > high)
-		high = (int64_t)l->highest;
 	return high;
 }
 

@@ -96,6 +96,5 @@ enum store_state delivery_state(const struct query *q, int column);
 bool delivery_in_doubt(struct db *db, struct request *r);
 bool delivery_relayed(struct db *db, struct request *r);
 bool delivery_refused(struct db *db, struct request *r);
-bool delivery_vanished(struct db *db, struct request *r);
 
 #endif

@@ -522,12 +522,3 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	copy_reply(r, refusal->reply);
 	send_request(s, r);
 }
-
-void
-store_vanished(struct store *s, int64_t id, int64_t now, struct store_done done)
-{
-	struct request *r = request_new(delivery_vanished, id, done);
-
-	r->now = now;
-	send_request(s, r);
-}

@@ -77,7 +77,7 @@ struct store_answer {
 	                        settled */
 	unsigned char account_uuid[16];
 
-	/* store_listing_end */
+	/* store_listing_end: messages in the first three, rows in the rest */
 	uint64_t listed, added, known, gone;
 	uint64_t waiting; /* pending items, for store_work() */
 	uint64_t removing;
@@ -149,17 +149,16 @@ struct store_listing {
 	                        missing is gone */
 	uint64_t generation; /* UIDVALIDITY; 0 for POP3 */
 	uint64_t list_from;  /* as answered by store_mailbox() */
-	uint64_t
-	    highest; /* IMAP: UIDs up to this one are settled by this listing,
-	                listed or not (UIDNEXT - 1); 0: what was listed */
-	bool relay_all; /* first = all: the baseline is relayed too */
+	bool relay_all;      /* first = all: the baseline is relayed too */
 	const char *const *destinations;
 	size_t ndestinations;
 };
 /* Without a baseline and relay_all, what is listed becomes known (IMAP: by the
  * high-water mark, without rows), but only when the listing is complete; an
  * incomplete one before the baseline is a fault.  With one, what has no row is
- * recorded as new, a row per destination. */
+ * recorded as new, a row per destination.  What a complete listing does not
+ * show is gone: at once when it was being removed, else the second time in a
+ * row (DURABILITY.md 4.2). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
 
@@ -168,7 +167,8 @@ void store_listing_end(struct store *s, int64_t mailbox,
  * and never cut apart; after: the number to go on behind, 0 at the start. */
 void store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
     size_t limit, struct store_done done);
-/* Items with removing set, by number, that this session's listing showed. */
+/* Items with removing set, by number; POP3: that this session's listing showed.
+ * One per message, however many destinations it had. */
 void store_removals(struct store *s, int64_t mailbox, uint32_t after,
     size_t limit, struct store_done done);
 /* The mailbox's session is over: forgets its listing. */
@@ -201,10 +201,6 @@ struct store_refusal {
 };
 void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
     struct store_done done);
-
-/* The source no longer has it (IMAP: fetched by UID, not there). */
-void store_vanished(
-    struct store *s, int64_t id, int64_t now, struct store_done done);
 
 void store_items_free(struct store_item *items, size_t n);
 

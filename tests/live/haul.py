@@ -65,7 +65,7 @@ class Running:
             self.child.close()
             raise AssertionError("mailhauld did not end within %ds\n%s"
                                  % (seconds, self.text())) from None
-        print(self.text())
+        print(self.text()[-5000:])
         return Result(code, self.text())
 
     def stop(self, seconds=60):
@@ -146,7 +146,8 @@ class Haul:
         self.write()
         running = self.start("--once", *more)
         result = running.wait(timeout)
-        assert expect is None or result.code == expect, result.log
+        assert expect is None or result.code == expect, (
+            "exit %d\n" % result.code + result.log[-3000:])
         return result
 
     def start(self, *more):

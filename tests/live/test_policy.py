@@ -41,7 +41,7 @@ def subjects(messages):
                   for m in messages)
 
 
-@pytest.mark.parametrize("stage", ("mail", "rcpt", "data", "dot"))
+@pytest.mark.parametrize("stage", ("rcpt", "data", "dot"))
 @pytest.mark.parametrize("protocol", ("pop3", "imap"))
 def test_refused_for_now(world, haul, user, port, protocol, stage):
     box = fill(world, user, 5)
@@ -62,7 +62,7 @@ def test_refused_for_now(world, haul, user, port, protocol, stage):
         assert len(box) == 0
 
 
-@pytest.mark.parametrize("stage", ("mail", "rcpt", "data", "dot"))
+@pytest.mark.parametrize("stage", ("rcpt", "data", "dot"))
 @pytest.mark.parametrize("protocol", ("pop3", "imap"))
 def test_refused_for_good(world, haul, user, port, protocol, stage):
     box = fill(world, user, 5)
@@ -79,6 +79,51 @@ def test_refused_for_good(world, haul, user, port, protocol, stage):
         assert len(recorder.messages) == seen
         assert not any("MAIL" in s.commands for s in recorder.sessions[1:])
         assert len(box) == 1
+
+
+def test_sender_refused_for_now(world, haul, user, port):
+    """What is said to MAIL is about our sender, not about one message."""
+    box = fill(world, user, 5)
+    with RecordingSmtp(world.certs) as recorder:
+        recorder.on("mail", refuse_third("451 4.3.0 Not now"))
+        haul.account(user, "imap", port("imap"), after="delete")
+        haul.to_recorder(recorder)
+        haul.once(expect=None)
+        haul.once()
+        accepted = recorder.accepted()
+        assert subjects(accepted) == [b"number %d" % i for i in range(5)]
+        assert not [m for m in accepted if "duplicate" in m.trace()]
+    assert len(box) == 0
+
+
+def test_sender_refused_for_good(world, haul, user, port):
+    """No message is held for it, and all come once it is mended."""
+    box = fill(world, user, 5)
+    with RecordingSmtp(world.certs) as recorder:
+        recorder.on("mail", lambda *_: "550 5.7.1 Not your address")
+        haul.account(user, "imap", port("imap"), after="delete")
+        haul.to_recorder(recorder)
+        first = haul.once(expect=FAILED)
+        assert first.lines("home", "550", "mail_from"), first.log
+        assert not first.lines(user, "held")
+        assert len(box) == 5
+        recorder.on("mail", lambda *_: None)
+        haul.once()
+        assert len(recorder.accepted()) == 5
+    assert len(box) == 0
+
+
+def test_too_large_at_mail(world, haul, user, port):
+    """552 to MAIL with SIZE is about this message."""
+    box = fill(world, user, 5)
+    with RecordingSmtp(world.certs) as recorder:
+        recorder.on("mail", refuse_third("552 5.3.4 Too large"))
+        haul.account(user, "imap", port("imap"), after="delete")
+        haul.to_recorder(recorder)
+        first = haul.once()
+        assert first.lines(user, "held", "552"), first.log
+        assert len(recorder.accepted()) == 4
+    assert len(box) == 1
 
 
 def test_no_quit_after_a_refusal(world, haul, user):

@@ -74,6 +74,7 @@ def test_bad_destination_certificate(world, haul, user, port, tls, cert):
     assert len(box) == 1
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 @pytest.mark.parametrize("server", ("pop3", "imap", "smtp"))
 def test_old_tls(world, haul, user, port, server):
     trap = TlsTrap(world.certs, server)

@@ -85,7 +85,7 @@ tests_unit_test_smtp_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_statedir tests/unit/test_db \
-	tests/unit/test_store
+	tests/unit/test_listing tests/unit/test_store
 endif
 STORE_TEST_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 STORE_TEST_LIBS = libstore.a libbase.a $(SQLITE_LIBS) $(CMOCKA_LIBS) \
@@ -97,6 +97,9 @@ tests_unit_test_statedir_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_db_SOURCES = tests/unit/test_db.c $(STORE_FIXTURE)
 tests_unit_test_db_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_db_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_listing_SOURCES = tests/unit/test_listing.c $(STORE_FIXTURE)
+tests_unit_test_listing_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_listing_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_store_SOURCES = tests/unit/test_store.c $(STORE_FIXTURE)
 tests_unit_test_store_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_store_LDADD = $(STORE_TEST_LIBS)

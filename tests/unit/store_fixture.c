@@ -213,6 +213,42 @@ world_refused(
 	return world_wait(w);
 }
 
+/* --- whole polls ------------------------------------------------------- */
+
+static const char *const home[] = { "home" };
+
+const struct store_listing world_pop3 = { .complete = true,
+	.list_from = 1,
+	.destinations = home,
+	.ndestinations = 1 };
+
+const struct store_answer *
+world_poll(struct world *w, const char *const *uids)
+{
+	world_list(w, uids);
+	return world_end(w, &world_pop3);
+}
+
+int64_t
+world_one_new(struct world *w)
+{
+	assert_true(world_poll(w, NOTHING)->ok);
+	assert_int_equal(world_poll(w, UIDS("x"))->added, 1);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 1);
+	return w->a.items[0].id;
+}
+
+void
+assert_refused(const struct store_answer *a, enum fault_scope scope,
+    enum fault_when when, const char *words)
+{
+	assert_false(a->ok);
+	assert_int_equal(a->fault.scope, scope);
+	assert_int_equal(a->fault.when, when);
+	if (strstr(a->fault.text, words) == NULL)
+		fail_msg("no \"%s\" in: %s", words, a->fault.text);
+}
+
 /* --- the database from outside ---------------------------------------- */
 
 static sqlite3 *

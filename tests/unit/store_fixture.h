@@ -51,6 +51,17 @@ const struct store_answer *world_relayed(
 const struct store_answer *world_refused(
     struct world *w, int64_t id, enum store_state state, int64_t next_try);
 
+/* One destination, all of it, nothing of what was there before. */
+extern const struct store_listing world_pop3;
+#define UIDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define NOTHING ((const char *const[]){ NULL })
+
+const struct store_answer *world_poll(struct world *w, const char *const *uids);
+/* One message, listed in a mailbox whose baseline was empty; its row. */
+int64_t world_one_new(struct world *w);
+void assert_refused(const struct store_answer *a, enum fault_scope scope,
+    enum fault_when when, const char *words);
+
 /* One number from the closed database. */
 int64_t world_number(const struct world *w, const char *sql);
 /* All rows of all tables as text; to be freed. */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: ISC */
+#include "fake_sink.h"
+
+void
+sink_submit(struct sink *s, struct sink_job *job)
+{
+	trail_event(s->trail, "submit");
+	if (s->job != NULL)
+		abort();
+	s->job = job;
+	s->dot_sent = false;
+}
+
+void
+sink_permit(struct sink *s, struct sink_job *job)
+{
+	trail_event(s->trail, "permit");
+	if (s->job != job)
+		abort();
+	job->permitted = true;
+}
+
+bool
+sink_withdraw(struct sink *s, struct sink_job *job)
+{
+	trail_event(s->trail, "withdraw%s", s->dot_sent ? " (no)" : "");
+	if (s->job != job)
+		abort();
+	if (s->dot_sent)
+		return false;
+	s->job = NULL;
+	return true;
+}
+
+void
+fake_sink_begin(struct sink *s)
+{
+	trail_event(s->trail, "begin");
+	s->job->permitted = false; /* each turn asks anew */
+	s->job->begin(s->job->arg);
+}
+
+void
+fake_sink_dot(struct sink *s)
+{
+	if (!s->job->permitted)
+		abort();
+	trail_event(s->trail, "dot");
+	s->dot_sent = true;
+}
+
+void
+fake_sink_verdict(struct sink *s, const struct fault *f, const char *words)
+{
+	struct sink_job *job = s->job;
+
+	trail_event(s->trail, "verdict %s",
+	    f != NULL ? fault_when_name(f->when) : "good");
+	s->job = NULL;
+	job->verdict(job->arg, f, words);
+}
+
+void
+fake_sink_head(struct sink *s, char *dst, size_t cap)
+{
+	struct span head = s->job->head(s->job->arg);
+
+	if (head.n >= cap)
+		abort();
+	memcpy(dst, head.p, head.n);
+	dst[head.n] = '\0';
+}

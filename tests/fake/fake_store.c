@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+#include "fake_store.h"
+
+const char *
+store_state_name(enum store_state state)
+{
+	return state == STORE_DEFERRED ? "deferred"
+	       : state == STORE_HELD   ? "held"
+	                               : "another state";
+}
+
+static void
+enqueue(struct store *s, struct store_done done)
+{
+	if (s->queued == FAKE_STORE_QUEUE)
+		abort();
+	s->queue[s->queued++] = done;
+}
+
+void
+store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
+    struct store_done done)
+{
+	trail_event(s->trail, "record %lld in_doubt, attempt %u, %llu bytes",
+	    (long long)id, a->attempt, (unsigned long long)a->size);
+	enqueue(s, done);
+}
+
+void
+store_relayed(struct store *s, int64_t id, int64_t now, bool remove_it,
+    const char *reply, struct store_done done)
+{
+	(void)now;
+	trail_event(s->trail, "record %lld relayed%s: %s", (long long)id,
+	    remove_it ? ", remove" : "", reply);
+	enqueue(s, done);
+}
+
+void
+store_refused(struct store *s, int64_t id, const struct store_refusal *r,
+    struct store_done done)
+{
+	trail_event(s->trail, "record %lld %s: %s", (long long)id,
+	    store_state_name(r->state), r->reply);
+	enqueue(s, done);
+}
+
+static void
+answer(struct store *s, struct store_answer *a)
+{
+	struct store_done done = s->queue[0];
+
+	if (s->queued-- == 0)
+		abort();
+	memmove(s->queue, s->queue + 1, s->queued * sizeof(s->queue[0]));
+	done.run(done.arg, a);
+}
+
+void
+fake_store_commit(struct store *s)
+{
+	struct store_answer a = { .ok = true, .complete = true };
+
+	trail_event(s->trail, "committed");
+	answer(s, &a);
+}
+
+void
+fake_store_fail(struct store *s)
+{
+	struct store_answer a = { .ok = false };
+
+	trail_event(s->trail, "not committed");
+	fault_set(
+	    &a.fault, FAULT_US, FAULT_UNKNOWN, "state", "the disk is full");
+	answer(s, &a);
+}
