@@ -21,9 +21,7 @@
 #include "base/fault.h"
 #include "base/span.h"
 
-struct conf;
-struct conf_account;
-struct net;
+struct session_owner;
 struct source;
 
 struct source_mailbox {
@@ -58,9 +56,8 @@ struct source_events {
 };
 
 struct source_driver {
-	struct source *(*open)(struct net *n, const struct conf *conf,
-	    const struct conf_account *a, bool read_only,
-	    const struct source_events *events, void *arg);
+	struct source *(*open)(
+	    const struct session_owner *owner, bool read_only);
 	void (*list)(struct source *s, uint64_t from);
 	void (*sizes)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*fetch)(struct source *s, const uint32_t *numbers, size_t n);

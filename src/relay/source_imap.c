@@ -20,10 +20,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "net/conn.h"
 #include "proto/imap.h"
-#include "relay/login.h"
-#include "relay/server.h"
+#include "relay/session.h"
 
 #include "config.h"
 
@@ -37,15 +35,9 @@ struct uids {
 };
 
 struct source_imap {
-	struct source source;
-	struct net *net;                    /* foreign */
-	const struct conf *conf;            /* foreign */
-	const struct conf_account *account; /* foreign */
+	struct session session;
 	bool read_only;
-	struct conn *conn;
 	struct imap imap;
-	struct login login;
-	bool in_callback, closed;
 	bool logged_in;
 	bool sizing;       /* a FETCH for sizes is outstanding */
 	bool fetching;     /* one for bodies is; all may be in before its OK */
@@ -90,61 +82,6 @@ uids_remove(struct uids *u, uint32_t uid)
 	return false;
 }
 
-static void
-free_source(struct source_imap *s)
-{
-	imap_free(&s->imap);
-	free(s->todo.list);
-	free(s->asked.list);
-	free(s->sizes.list);
-	free(s);
-}
-
-/* As in source_pop3.c: between the two the structure stays, whatever the owner
- * does in an event. */
-static void
-enter(struct source_imap *s)
-{
-	s->in_callback = true;
-}
-
-static void
-leave(struct source_imap *s)
-{
-	s->in_callback = false;
-	if (s->closed)
-		free_source(s);
-}
-
-static void
-await(struct source_imap *s)
-{
-	conn_expect(s->conn,
-	    server_patience(imap_wait_class(&s->imap), s->conf),
-	    imap_phase(&s->imap));
-}
-
-static void
-down(struct source_imap *s, const struct fault *f)
-{
-	login_clear(&s->login);
-	conn_close(&s->conn);
-	s->source.events->down(s->source.arg, f);
-}
-
-static void
-fail(struct source_imap *s, enum fault_when when, const char *text,
-    struct span words, const char *hint)
-{
-	struct fault f;
-
-	fault_set(&f, FAULT_ACCOUNT, when, imap_phase(&s->imap), "%s", text);
-	if (words.n > 0)
-		fault_quote(&f, words);
-	f.hint = hint;
-	down(s, &f);
-}
-
 /* --- login */
 
 /* RFC 5530 says what a refusal means; one without a code may be a wrong
@@ -169,56 +106,28 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 		    ev->code == IMAP_CODE_AUTHORIZATIONFAILED)
 			f.when = FAULT_NEVER;
 	}
-	down(s, &f);
+	session_down(&s->session, &f);
 }
 
 static void
-log_in(struct source_imap *s)
+log_in(struct session *session)
 {
+	struct source_imap *s = (struct source_imap *)session;
 	const struct imap_caps *caps = &s->imap.caps;
 	struct span initial;
 	struct fault f;
 	const char *mechanism =
-	    login_mechanism(&s->login, caps->sasl, &initial, &f);
+	    login_mechanism(&s->session.login, caps->sasl, &initial, &f);
 
 	if (mechanism != NULL)
 		imap_authenticate(&s->imap, mechanism, initial);
-	else if (!login_allows_plain(&s->login) || caps->login_disabled)
-		down(s, &f);
-	else if (!imap_login(
-		     &s->imap, login_user(&s->login), login_secret(&s->login)))
-		fail(s, FAULT_NEVER,
+	else if (!login_allows_plain(&s->session.login) || caps->login_disabled)
+		session_down(&s->session, &f);
+	else if (!imap_login(&s->imap, login_user(&s->session.login),
+		     login_secret(&s->session.login)))
+		session_fail(&s->session, FAULT_NEVER,
 		    "user or password cannot be written in IMAP",
 		    span_make("", 0), "check user and password");
-}
-
-static void
-on_secret(void *arg, const struct fault *f)
-{
-	struct source_imap *s = arg;
-
-	enter(s);
-	if (f != NULL)
-		down(s, f);
-	else
-		log_in(s);
-	if (s->conn != NULL) {
-		await(s);
-		conn_send(s->conn);
-	}
-	leave(s);
-}
-
-static void
-on_challenge(struct source_imap *s, struct span challenge)
-{
-	struct span response;
-	struct fault f;
-
-	if (!login_step(&s->login, challenge, &response, &f))
-		down(s, &f);
-	else
-		imap_auth_line(&s->imap, response);
 }
 
 /* Before the login, to know how; after it, because it may differ then. */
@@ -226,8 +135,7 @@ static void
 on_capability(struct source_imap *s)
 {
 	if (!s->logged_in) {
-		login_start(&s->login, s->net->loop, s->conn,
-		    &s->account->server, FAULT_ACCOUNT, on_secret, s);
+		session_start_login(&s->session);
 		return;
 	}
 	if (s->imap.caps.id)
@@ -256,16 +164,16 @@ on_selected(struct source_imap *s)
 
 	if (!box->have_uidvalidity || box->uidvalidity == 0 ||
 	    box->uidvalidity > UIDVALIDITY_MAX)
-		fail(s, FAULT_NEVER,
+		session_fail(&s->session, FAULT_NEVER,
 		    "the server gives no usable UIDVALIDITY, so messages could "
 		    "not be told apart safely",
 		    span_make("", 0), "use protocol = \"pop3\" if it has it");
 	else if (box->read_only && !s->read_only)
-		fail(s, FAULT_NEVER,
+		session_fail(&s->session, FAULT_NEVER,
 		    "the mailbox is read-only: nothing could be deleted",
 		    span_make("", 0), "use after = \"keep\"");
 	else
-		s->source.events->ready(s->source.arg, &m);
+		s->session.source.events->ready(s->session.source.arg, &m);
 }
 
 /* --- list and sizes */
@@ -276,8 +184,7 @@ list(struct source *source, uint64_t from)
 	struct source_imap *s = (struct source_imap *)source;
 
 	imap_search_from(&s->imap, from > 0 ? (uint32_t)from : 1);
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 static void
@@ -286,8 +193,8 @@ on_uid(struct source_imap *s, uint32_t uid)
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%lu", (unsigned long)uid);
 
-	s->source.events->entry(
-	    s->source.arg, span_make(text, (size_t)n), uid, 0);
+	s->session.source.events->entry(
+	    s->session.source.arg, span_make(text, (size_t)n), uid, 0);
 }
 
 static void fetch_next(struct source_imap *s);
@@ -298,18 +205,17 @@ static void
 sizes_next(struct source_imap *s)
 {
 	struct imap_set set;
+	size_t n = 0;
 
-	if (s->fetching || s->sizes.n == 0)
+	if (s->fetching || s->sizing || s->sizes.n == 0)
 		return;
 	imap_set_init(&set);
-	for (size_t i = 0; i < s->sizes.n; i++)
-		if (!imap_set_add(&set, s->sizes.list[i]))
-			break;
-	s->sizes.n = 0;
+	while (n < s->sizes.n && imap_set_add(&set, s->sizes.list[n]))
+		n++;
+	uids_drop(&s->sizes, n);
 	s->sizing = true;
 	imap_fetch_sizes(&s->imap, imap_set_span(&set));
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 static void
@@ -326,8 +232,9 @@ static void
 on_sizes_done(struct source_imap *s)
 {
 	s->sizing = false;
-	s->source.events->sized(s->source.arg);
-	if (s->conn != NULL)
+	if (s->sizes.n == 0)
+		s->session.source.events->sized(s->session.source.arg);
+	if (s->session.conn != NULL)
 		fetch_next(s);
 }
 
@@ -353,8 +260,7 @@ fetch_next(struct source_imap *s)
 	uids_drop(&s->todo, n);
 	s->fetching = true;
 	imap_fetch_bodies(&s->imap, imap_set_span(&set));
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 static void
@@ -372,11 +278,12 @@ static void
 on_fetched(struct source_imap *s, const struct imap_event *ev)
 {
 	if (s->sizing && ev->has_size && ev->uid != 0)
-		s->source.events->size(s->source.arg, ev->uid, ev->size);
+		s->session.source.events->size(
+		    s->session.source.arg, ev->uid, ev->size);
 	if (!ev->has_body)
 		return;
-	s->source.events->fetched(
-	    s->source.arg, uids_remove(&s->asked, ev->uid) ? ev->uid : 0, NULL);
+	s->session.source.events->fetched(s->session.source.arg,
+	    uids_remove(&s->asked, ev->uid) ? ev->uid : 0, NULL);
 }
 
 /* What is still in asked did not come. */
@@ -400,10 +307,11 @@ on_fetch_done(struct source_imap *s, const struct imap_event *ev)
 	fault_set(&f, FAULT_MESSAGE, FAULT_LATER, "FETCH",
 	    "the server did not hand it out; perhaps it was just removed");
 	fault_quote(&f, ev->text);
-	for (size_t i = 0; i < rest.n && s->conn != NULL; i++)
-		s->source.events->fetched(s->source.arg, rest.list[i], &f);
+	for (size_t i = 0; i < rest.n && s->session.conn != NULL; i++)
+		s->session.source.events->fetched(
+		    s->session.source.arg, rest.list[i], &f);
 	free(rest.list);
-	if (s->conn != NULL)
+	if (s->session.conn != NULL)
 		fetch_next(s);
 }
 
@@ -416,7 +324,8 @@ store_next(struct source_imap *s)
 	size_t n = 0;
 
 	if (s->todo.n == 0) {
-		s->source.events->removed(s->source.arg, s->removed);
+		s->session.source.events->removed(
+		    s->session.source.arg, s->removed);
 		return;
 	}
 	imap_set_init(&set);
@@ -425,8 +334,7 @@ store_next(struct source_imap *s)
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
 	imap_store_deleted(&s->imap, imap_set_span(&set));
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 static void
@@ -445,14 +353,15 @@ on_stored(struct source_imap *s, const struct imap_event *ev)
 	struct imap_set set;
 
 	if (ev->status != IMAP_OK) {
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 		return;
 	}
 	if (!s->imap.caps.uidplus && !s->imap.caps.imap4rev2) {
 		log_line(LOG_NOTICE,
 		    "%s: the server has no UIDPLUS; %zu relayed messages are "
 		    "marked \\Deleted and left for you to expunge",
-		    s->account->name, s->asked.n);
+		    s->session.account->name, s->asked.n);
 		s->removed += s->asked.n;
 		s->asked.n = 0;
 		store_next(s);
@@ -468,7 +377,8 @@ static void
 on_expunged(struct source_imap *s, const struct imap_event *ev)
 {
 	if (ev->status != IMAP_OK) {
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 		return;
 	}
 	s->removed += s->asked.n;
@@ -483,8 +393,7 @@ quit(struct source *source)
 
 	s->leaving = true;
 	imap_simple(&s->imap, IMAP_LOGOUT);
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 /* --- events */
@@ -494,9 +403,11 @@ on_listed(struct source_imap *s, const struct imap_event *ev)
 {
 	/* An OK without a SEARCH answer does not say that nothing is there. */
 	if (ev->status == IMAP_OK)
-		s->source.events->listed(s->source.arg, ev->has_size);
+		s->session.source.events->listed(
+		    s->session.source.arg, ev->has_size);
 	else
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 }
 
 static void
@@ -506,7 +417,7 @@ on_login_done(struct source_imap *s, const struct imap_event *ev)
 		login_refused(s, ev);
 		return;
 	}
-	login_clear(&s->login);
+	session_logged_in(&s->session);
 	s->logged_in = true;
 	need_capability(s);
 }
@@ -520,7 +431,8 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_GREETING:
 	case IMAP_CAPABILITY:
 		if (!ok)
-			fail(s, FAULT_LATER, "refused", ev->text, NULL);
+			session_fail(&s->session, FAULT_LATER, "refused",
+			    ev->text, NULL);
 		else if (ev->cmd == IMAP_GREETING)
 			need_capability(s);
 		else
@@ -535,7 +447,8 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 		if (ok)
 			on_selected(s);
 		else
-			fail(s, FAULT_NEVER, "refused", ev->text,
+			session_fail(&s->session, FAULT_NEVER, "refused",
+			    ev->text,
 			    "check that the mailbox exists and may be read");
 		break;
 	case IMAP_UID_SEARCH:
@@ -554,7 +467,7 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 		on_expunged(s, ev);
 		break;
 	case IMAP_LOGOUT:
-		down(s, NULL);
+		session_down(&s->session, NULL);
 		break;
 	case IMAP_ID:
 	case IMAP_NOOP:
@@ -569,8 +482,9 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 {
 	if (s->imap.mailbox.uidvalidity_changed) {
 		/* From here on the UIDs name other messages (CASES I4). */
-		fail(s, FAULT_LATER, "the UIDVALIDITY changed in mid-session",
-		    span_make("", 0), NULL);
+		session_fail(&s->session, FAULT_LATER,
+		    "the UIDVALIDITY changed in mid-session", span_make("", 0),
+		    NULL);
 		return;
 	}
 	switch (ev->kind) {
@@ -578,24 +492,25 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 		on_done(s, ev);
 		break;
 	case IMAP_EV_CHALLENGE:
-		on_challenge(s, ev->text);
+		session_challenge(&s->session, ev->text);
 		break;
 	case IMAP_EV_UID:
 		on_uid(s, ev->uid);
 		break;
 	case IMAP_EV_BODY:
-		s->source.events->piece(s->source.arg, ev->text);
+		s->session.source.events->piece(
+		    s->session.source.arg, ev->text);
 		break;
 	case IMAP_EV_FETCHED:
 		on_fetched(s, ev);
 		break;
 	case IMAP_EV_BYE:
 		if (!s->leaving)
-			fail(s, FAULT_LATER, "the server says goodbye",
-			    ev->text, NULL);
+			session_fail(&s->session, FAULT_LATER,
+			    "the server says goodbye", ev->text, NULL);
 		break;
 	case IMAP_EV_ERROR:
-		fail(s, FAULT_LATER,
+		session_fail(&s->session, FAULT_LATER,
 		    "the server does not speak IMAP as it should", ev->text,
 		    NULL);
 		break;
@@ -606,92 +521,91 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 	}
 }
 
-/* --- connection */
+/* --- machine */
 
-static void
-on_up(void *arg)
+static size_t
+machine_recv(struct session *session, struct span in)
 {
-	await(arg);
+	struct source_imap *s = (struct source_imap *)session;
+
+	return imap_recv(&s->imap, in);
 }
 
-static void
-on_data(void *arg, struct span in)
+static bool
+machine_act(struct session *session)
 {
-	struct source_imap *s = arg;
+	struct source_imap *s = (struct source_imap *)session;
 	struct imap_event ev;
 
-	enter(s);
-	while (in.n > 0 && s->conn != NULL) {
-		in = span_skip(in, imap_recv(&s->imap, in));
-		while (s->conn != NULL && imap_next(&s->imap, &ev))
-			on_event(s, &ev);
-	}
-	if (s->conn != NULL)
-		await(s);
-	leave(s);
+	if (!imap_next(&s->imap, &ev))
+		return false;
+	on_event(s, &ev);
+	return true;
 }
 
 static struct span
-on_out(void *arg)
+machine_out(const struct session *session)
 {
-	struct source_imap *s = arg;
-
-	return imap_out(&s->imap);
+	return imap_out(&((const struct source_imap *)session)->imap);
 }
 
 static void
-on_wrote(void *arg, size_t n)
+machine_wrote(struct session *session, size_t n)
 {
-	struct source_imap *s = arg;
+	imap_wrote(&((struct source_imap *)session)->imap, n);
+}
 
-	imap_wrote(&s->imap, n);
+static enum wait_class
+machine_wait_class(const struct session *session)
+{
+	return imap_wait_class(&((const struct source_imap *)session)->imap);
+}
+
+static const char *
+machine_phase(const struct session *session)
+{
+	return imap_phase(&((const struct source_imap *)session)->imap);
+}
+
+static bool
+machine_auth_line(struct session *session, struct span base64)
+{
+	return imap_auth_line(&((struct source_imap *)session)->imap, base64);
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+machine_free(struct session *session)
 {
-	down(arg, f);
+	struct source_imap *s = (struct source_imap *)session;
+
+	imap_free(&s->imap);
+	free(s->todo.list);
+	free(s->asked.list);
+	free(s->sizes.list);
+	free(s);
 }
 
-static const struct conn_handler handler = {
-	.up = on_up,
-	.data = on_data,
-	.out = on_out,
-	.wrote = on_wrote,
-	.down = on_down,
+static const struct session_machine machine = {
+	.recv = machine_recv,
+	.act = machine_act,
+	.out = machine_out,
+	.wrote = machine_wrote,
+	.wait_class = machine_wait_class,
+	.phase = machine_phase,
+	.log_in = log_in,
+	.auth_line = machine_auth_line,
+	.free = machine_free,
 };
 
 static struct source *
-open_source(struct net *n, const struct conf *conf,
-    const struct conf_account *a, bool read_only,
-    const struct source_events *events, void *arg)
+open_source(const struct session_owner *owner, bool read_only)
 {
 	struct source_imap *s = mem_alloc(sizeof(*s));
-	struct conn_target target =
-	    server_target(conf, &a->server, FAULT_ACCOUNT);
 
-	s->source.driver = &source_imap_driver;
-	s->source.events = events;
-	s->source.arg = arg;
-	s->net = n;
-	s->conf = conf;
-	s->account = a;
 	s->read_only = read_only;
 	imap_init(&s->imap);
-	s->conn = conn_open(n, &target, &handler, s);
-	return &s->source;
-}
-
-static void
-close_source(struct source *source)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	login_clear(&s->login);
-	conn_close(&s->conn);
-	s->closed = true;
-	if (!s->in_callback)
-		free_source(s);
+	session_open(&s->session, &source_imap_driver, &machine, owner);
+	return &s->session.source;
 }
 
 const struct source_driver source_imap_driver = {
@@ -701,7 +615,7 @@ const struct source_driver source_imap_driver = {
 	.fetch = fetch,
 	.remove = remove_messages,
 	.quit = quit,
-	.close = close_source,
+	.close = session_close,
 	.quit_commits = false,
 	.protocol = "IMAPS",
 };

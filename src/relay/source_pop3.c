@@ -18,23 +18,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "net/conn.h"
 #include "proto/pop3.h"
-#include "relay/login.h"
-#include "relay/server.h"
+#include "relay/session.h"
 #include "store/store.h"
 
 #define WINDOW 32 /* RETR or DELE outstanding with PIPELINING */
 
 struct source_pop3 {
-	struct source source;
-	struct net *net;                    /* foreign */
-	const struct conf *conf;            /* foreign */
-	const struct conf_account *account; /* foreign */
-	struct conn *conn;
+	struct session session;
 	struct pop3 pop3;
-	struct login login;
-	bool in_callback, closed;
 	uint64_t exists;
 	uint32_t *sizes; /* of message i + 1, 0: not known; owned */
 	size_t nsizes, sizes_cap;
@@ -46,60 +38,6 @@ struct source_pop3 {
 	size_t ntodo, todo_cap, next;
 	size_t answered, accepted;
 };
-
-static void
-free_source(struct source_pop3 *s)
-{
-	pop3_free(&s->pop3);
-	free(s->sizes);
-	free(s->todo);
-	free(s);
-}
-
-/* The owner may close us in the middle of an event; what lies between enter()
- * and leave() still finds the structure. */
-static void
-enter(struct source_pop3 *s)
-{
-	s->in_callback = true;
-}
-
-static void
-leave(struct source_pop3 *s)
-{
-	s->in_callback = false;
-	if (s->closed)
-		free_source(s);
-}
-
-static void
-await(struct source_pop3 *s)
-{
-	conn_expect(s->conn,
-	    server_patience(pop3_wait_class(&s->pop3), s->conf),
-	    pop3_phase(&s->pop3));
-}
-
-static void
-down(struct source_pop3 *s, const struct fault *f)
-{
-	login_clear(&s->login);
-	conn_close(&s->conn);
-	s->source.events->down(s->source.arg, f);
-}
-
-static void
-fail(struct source_pop3 *s, enum fault_when when, const char *text,
-    struct span words, const char *hint)
-{
-	struct fault f;
-
-	fault_set(&f, FAULT_ACCOUNT, when, pop3_phase(&s->pop3), "%s", text);
-	if (words.n > 0)
-		fault_quote(&f, words);
-	f.hint = hint;
-	down(s, &f);
-}
 
 /* --- login */
 
@@ -132,64 +70,30 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 	case POP3_CODE_OTHER:
 		break;
 	}
-	down(s, &f);
+	session_down(&s->session, &f);
 }
 
 /* SASL when there is a mechanism of ours, else USER and PASS, which say the
  * same inside TLS; an auth that is configured allows only itself. */
 static void
-log_in(struct source_pop3 *s)
+log_in(struct session *session)
 {
+	struct source_pop3 *s = (struct source_pop3 *)session;
 	const struct pop3_caps *caps = &s->pop3.caps;
 	struct span initial;
 	struct fault f;
 	const char *mechanism =
-	    login_mechanism(&s->login, caps->sasl, &initial, &f);
+	    login_mechanism(&s->session.login, caps->sasl, &initial, &f);
 
 	if (mechanism != NULL)
 		pop3_auth(&s->pop3, mechanism, initial);
-	else if (!login_allows_plain(&s->login) ||
+	else if (!login_allows_plain(&s->session.login) ||
 		 (caps->known && !caps->user && caps->sasl[0] != '\0'))
-		down(s, &f);
-	else if (!pop3_user(&s->pop3, login_user(&s->login)))
-		fail(s, FAULT_NEVER, "user cannot be written in POP3",
-		    span_make("", 0), "check user");
-}
-
-static void
-on_secret(void *arg, const struct fault *f)
-{
-	struct source_pop3 *s = arg;
-
-	enter(s);
-	if (f != NULL)
-		down(s, f);
-	else
-		log_in(s);
-	if (s->conn != NULL) {
-		await(s);
-		conn_send(s->conn);
-	}
-	leave(s);
-}
-
-static void
-start_login(struct source_pop3 *s)
-{
-	login_start(&s->login, s->net->loop, s->conn, &s->account->server,
-	    FAULT_ACCOUNT, on_secret, s);
-}
-
-static void
-on_challenge(struct source_pop3 *s, struct span challenge)
-{
-	struct span response;
-	struct fault f;
-
-	if (!login_step(&s->login, challenge, &response, &f))
-		down(s, &f);
-	else
-		pop3_auth_line(&s->pop3, response);
+		session_down(&s->session, &f);
+	else if (!pop3_user(&s->pop3, login_user(&s->session.login)))
+		session_fail(&s->session, FAULT_NEVER,
+		    "user cannot be written in POP3", span_make("", 0),
+		    "check user");
 }
 
 static void
@@ -198,12 +102,12 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 	if (!ev->ok) {
 		login_refused(s, ev);
 	} else if (ev->cmd == POP3_USER) {
-		if (!pop3_pass(&s->pop3, login_secret(&s->login)))
-			fail(s, FAULT_NEVER,
+		if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
+			session_fail(&s->session, FAULT_NEVER,
 			    "password cannot be written in POP3",
 			    span_make("", 0), "check password");
 	} else {
-		login_clear(&s->login);
+		session_logged_in(&s->session);
 		pop3_simple(&s->pop3, POP3_STAT);
 	}
 }
@@ -219,8 +123,7 @@ pop3_list(struct source *source, uint64_t from)
 	pop3_simple(&s->pop3, POP3_LIST);
 	if (s->pop3.caps.pipelining)
 		pop3_simple(&s->pop3, POP3_UIDL);
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 /* Sizes are kept by position as they come; what a server lists out of order
@@ -252,16 +155,17 @@ on_uid(struct source_pop3 *s, const struct pop3_event *ev)
 		s->unusable++;
 		return;
 	}
-	s->source.events->entry(
-	    s->source.arg, ev->text, ev->number, size_of(s, ev->number));
+	s->session.source.events->entry(s->session.source.arg, ev->text,
+	    ev->number, size_of(s, ev->number));
 }
 
 static void
 on_item(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->number > s->exists)
-		fail(s, FAULT_LATER, "a listing names more messages than STAT",
-		    span_make("", 0), NULL);
+		session_fail(&s->session, FAULT_LATER,
+		    "a listing names more messages than STAT", span_make("", 0),
+		    NULL);
 	else if (ev->cmd == POP3_LIST)
 		on_size(s, ev);
 	else if (ev->cmd == POP3_UIDL)
@@ -272,12 +176,13 @@ static void
 on_list_refused(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->cmd == POP3_UIDL)
-		fail(s, FAULT_NEVER,
+		session_fail(&s->session, FAULT_NEVER,
 		    "the server has no UIDL, so what was relayed could not be "
 		    "told from what is new",
 		    ev->text, "use protocol = \"imap\" if the server has it");
 	else
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 }
 
 static void
@@ -287,9 +192,9 @@ on_listed(struct source_pop3 *s, const struct pop3_event *ev)
 		log_line(LOG_WARNING,
 		    "%s: %llu messages have a UIDL that is empty, too long or "
 		    "holds NUL; they are not relayed",
-		    s->account->name, (unsigned long long)s->unusable);
-	s->source.events->listed(
-	    s->source.arg, ev->count == s->exists && s->unusable == 0);
+		    s->session.account->name, (unsigned long long)s->unusable);
+	s->session.source.events->listed(
+	    s->session.source.arg, ev->count == s->exists && s->unusable == 0);
 }
 
 /* --- fetch and remove */
@@ -304,8 +209,7 @@ push(struct source_pop3 *s)
 		s->next++;
 	if (s->answered == s->ntodo)
 		s->ntodo = s->next = s->answered = 0;
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 static void
@@ -364,8 +268,9 @@ on_retr_end(struct source_pop3 *s, const struct pop3_event *ev)
 
 	s->answered++;
 	s->received = 0;
-	s->source.events->fetched(s->source.arg, ev->number, whole ? NULL : &f);
-	if (s->conn != NULL)
+	s->session.source.events->fetched(
+	    s->session.source.arg, ev->number, whole ? NULL : &f);
+	if (s->session.conn != NULL)
 		push(s);
 }
 
@@ -378,8 +283,9 @@ on_retr_refused(struct source_pop3 *s, const struct pop3_event *ev)
 	    "the server does not hand it out");
 	fault_quote(&f, ev->text);
 	s->answered++;
-	s->source.events->fetched(s->source.arg, ev->number, &f);
-	if (s->conn != NULL)
+	s->session.source.events->fetched(
+	    s->session.source.arg, ev->number, &f);
+	if (s->session.conn != NULL)
 		push(s);
 }
 
@@ -392,7 +298,8 @@ on_dele(struct source_pop3 *s, bool ok)
 	s->accepted += ok;
 	push(s);
 	if (s->answered == 0 && all > 0)
-		s->source.events->removed(s->source.arg, s->accepted);
+		s->session.source.events->removed(
+		    s->session.source.arg, s->accepted);
 }
 
 static void
@@ -401,8 +308,7 @@ pop3_leave(struct source *source)
 	struct source_pop3 *s = (struct source_pop3 *)source;
 
 	pop3_simple(&s->pop3, POP3_QUIT);
-	await(s);
-	conn_send(s->conn);
+	session_send(&s->session);
 }
 
 /* --- events */
@@ -413,7 +319,8 @@ on_greeting(struct source_pop3 *s, const struct pop3_event *ev)
 	if (ev->ok)
 		pop3_simple(&s->pop3, POP3_CAPA);
 	else
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 }
 
 static void
@@ -422,11 +329,12 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 	struct source_mailbox m = { .exists = ev->count };
 
 	if (!ev->ok) {
-		fail(s, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(
+		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
 		return;
 	}
 	s->exists = ev->count;
-	s->source.events->ready(s->source.arg, &m);
+	s->session.source.events->ready(s->session.source.arg, &m);
 }
 
 static void
@@ -438,7 +346,7 @@ on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 		break;
 	case POP3_CAPA:
 		if (!ev->ok) /* an old server: go on without (CASES P5) */
-			start_login(s);
+			session_start_login(&s->session);
 		break;
 	case POP3_USER:
 	case POP3_PASS:
@@ -461,7 +369,7 @@ on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 		on_dele(s, ev->ok);
 		break;
 	case POP3_QUIT:
-		down(s, NULL);
+		session_down(&s->session, NULL);
 		break;
 	case POP3_NOOP:
 	case POP3_RSET:
@@ -474,7 +382,7 @@ static void
 on_end(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->cmd == POP3_CAPA)
-		start_login(s);
+		session_start_login(&s->session);
 	else if (ev->cmd == POP3_LIST && !s->pop3.caps.pipelining)
 		pop3_simple(&s->pop3, POP3_UIDL);
 	else if (ev->cmd == POP3_UIDL)
@@ -491,111 +399,112 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_reply(s, ev);
 		break;
 	case POP3_EV_CHALLENGE:
-		on_challenge(s, ev->text);
+		session_challenge(&s->session, ev->text);
 		break;
 	case POP3_EV_ITEM:
 		on_item(s, ev);
 		break;
 	case POP3_EV_BODY:
 		s->received += ev->text.n;
-		s->source.events->piece(s->source.arg, ev->text);
+		s->session.source.events->piece(
+		    s->session.source.arg, ev->text);
 		break;
 	case POP3_EV_END:
 		on_end(s, ev);
 		break;
 	case POP3_EV_ERROR:
-		fail(s, FAULT_LATER,
+		session_fail(&s->session, FAULT_LATER,
 		    "the server does not speak POP3 as it should", ev->text,
 		    NULL);
 		break;
 	}
 }
 
-/* --- connection */
+/* --- machine */
 
-static void
-on_up(void *arg)
+static size_t
+machine_recv(struct session *session, struct span in)
 {
-	await(arg);
+	struct source_pop3 *s = (struct source_pop3 *)session;
+
+	return pop3_recv(&s->pop3, in);
 }
 
-static void
-on_data(void *arg, struct span in)
+static bool
+machine_act(struct session *session)
 {
-	struct source_pop3 *s = arg;
+	struct source_pop3 *s = (struct source_pop3 *)session;
 	struct pop3_event ev;
 
-	enter(s);
-	while (in.n > 0 && s->conn != NULL) {
-		in = span_skip(in, pop3_recv(&s->pop3, in));
-		while (s->conn != NULL && pop3_next(&s->pop3, &ev))
-			on_event(s, &ev);
-	}
-	if (s->conn != NULL)
-		await(s);
-	leave(s);
+	if (!pop3_next(&s->pop3, &ev))
+		return false;
+	on_event(s, &ev);
+	return true;
 }
 
 static struct span
-on_out(void *arg)
+machine_out(const struct session *session)
 {
-	struct source_pop3 *s = arg;
-
-	return pop3_out(&s->pop3);
+	return pop3_out(&((const struct source_pop3 *)session)->pop3);
 }
 
 static void
-on_wrote(void *arg, size_t n)
+machine_wrote(struct session *session, size_t n)
 {
-	struct source_pop3 *s = arg;
+	pop3_wrote(&((struct source_pop3 *)session)->pop3, n);
+}
 
-	pop3_wrote(&s->pop3, n);
+static enum wait_class
+machine_wait_class(const struct session *session)
+{
+	return pop3_wait_class(&((const struct source_pop3 *)session)->pop3);
+}
+
+static const char *
+machine_phase(const struct session *session)
+{
+	return pop3_phase(&((const struct source_pop3 *)session)->pop3);
+}
+
+static bool
+machine_auth_line(struct session *session, struct span base64)
+{
+	return pop3_auth_line(&((struct source_pop3 *)session)->pop3, base64);
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+machine_free(struct session *session)
 {
-	down(arg, f);
+	struct source_pop3 *s = (struct source_pop3 *)session;
+
+	pop3_free(&s->pop3);
+	free(s->sizes);
+	free(s->todo);
+	free(s);
 }
 
-static const struct conn_handler handler = {
-	.up = on_up,
-	.data = on_data,
-	.out = on_out,
-	.wrote = on_wrote,
-	.down = on_down,
+static const struct session_machine machine = {
+	.recv = machine_recv,
+	.act = machine_act,
+	.out = machine_out,
+	.wrote = machine_wrote,
+	.wait_class = machine_wait_class,
+	.phase = machine_phase,
+	.log_in = log_in,
+	.auth_line = machine_auth_line,
+	.free = machine_free,
 };
 
+/* POP3 changes nothing without DELE and QUIT, so read_only says nothing. */
 static struct source *
-pop3_open(struct net *n, const struct conf *conf, const struct conf_account *a,
-    bool read_only, const struct source_events *events, void *arg)
+pop3_open(const struct session_owner *owner, bool read_only)
 {
 	struct source_pop3 *s = mem_alloc(sizeof(*s));
-	struct conn_target target =
-	    server_target(conf, &a->server, FAULT_ACCOUNT);
 
-	(void)read_only; /* POP3 changes nothing without DELE and QUIT */
-	s->source.driver = &source_pop3_driver;
-	s->source.events = events;
-	s->source.arg = arg;
-	s->net = n;
-	s->conf = conf;
-	s->account = a;
+	(void)read_only;
 	pop3_init(&s->pop3);
-	s->conn = conn_open(n, &target, &handler, s);
-	return &s->source;
-}
-
-static void
-pop3_close(struct source *source)
-{
-	struct source_pop3 *s = (struct source_pop3 *)source;
-
-	login_clear(&s->login);
-	conn_close(&s->conn);
-	s->closed = true;
-	if (!s->in_callback)
-		free_source(s);
+	session_open(&s->session, &source_pop3_driver, &machine, owner);
+	return &s->session.source;
 }
 
 const struct source_driver source_pop3_driver = {
@@ -605,7 +514,7 @@ const struct source_driver source_pop3_driver = {
 	.fetch = pop3_fetch,
 	.remove = pop3_remove,
 	.quit = pop3_leave,
-	.close = pop3_close,
+	.close = session_close,
 	.quit_commits = true,
 	.protocol = "POP3S",
 };

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "relay/session.h"
 #include "relay/sink.h"
 #include "relay/source.h"
 #include "relay/spool.h"
@@ -78,11 +79,18 @@ open_session(struct worker *w)
 	bool read_only =
 	    w->ctx->dry_run || w->account->after == CONF_AFTER_KEEP;
 
+	struct session_owner owner = {
+		.net = w->ctx->net,
+		.conf = w->ctx->conf,
+		.account = w->account,
+		.events = &source_events,
+		.arg = w,
+	};
+
 	w->state = WORKER_OPENING;
 	w->no_quit = w->exhausted = false;
 	w->after = 0;
-	w->source = w->driver->open(w->ctx->net, w->ctx->conf, w->account,
-	    read_only, &source_events, w);
+	w->source = w->driver->open(&owner, read_only);
 }
 
 static void

@@ -476,6 +476,25 @@ test_idle_line_breaks(void **state)
 	assert_true(withdraw(p, 1));
 }
 
+/* An address that SMTP cannot say fails before a byte of it is written, for
+ * all, and no line is opened in vain. */
+static void
+test_wrong_mail_from(void **state)
+{
+	static char blank[] = "m e@x";
+	struct play *p = *state;
+
+	p->dest.mail_from = blank;
+	submit(p, 0, BODY);
+	submit(p, 1, BODY);
+	log_in(p, CAPS);
+	if (getenv("X")) print_message("%s", p->trail.text);
+	assert_said(p, "S: 235 ok\\r\\n\n"
+		       "0 failed: destination, never, MAIL\nclose\n"
+		       "1 failed: destination, never, MAIL\n");
+	assert_null(p->net.conn);
+}
+
 static void
 test_login_refused(void **state)
 {
@@ -639,6 +658,7 @@ test_eight_bit(void **state)
 	submit(p, 0, "A: b\r\n\r\n\xc3\xa4\r\n");
 	submit(p, 1, BODY);
 	log_in(p, CAPS);
+	if (getenv("X")) print_message("%s", p->trail.text);
 	assert_said(p, "S: 235 ok\\r\\n\n0 failed: message, never, EHLO\n"
 		       "begin 1\n" ENVELOPE);
 	assert_true(withdraw(p, 1));
@@ -760,6 +780,7 @@ main(void)
 		TEST(test_never_worked),
 		TEST(test_cannot_connect),
 		TEST(test_idle_line_breaks),
+		TEST(test_wrong_mail_from),
 		TEST(test_login_refused),
 		TEST(test_refused_recipient),
 		TEST(test_refused_sender),

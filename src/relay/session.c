@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/session.h"
+
+#include "conf/conf.h"
+#include "relay/server.h"
+
+/* What lies between the two still finds the structure. */
+static void
+enter(struct session *s)
+{
+	s->in_callback = true;
+}
+
+static void
+leave(struct session *s)
+{
+	s->in_callback = false;
+	if (s->closed)
+		s->machine->free(s);
+}
+
+static void
+await(struct session *s)
+{
+	if (s->conn != NULL)
+		conn_expect(s->conn,
+		    server_patience(s->machine->wait_class(s), s->conf),
+		    s->machine->phase(s));
+}
+
+void
+session_send(struct session *s)
+{
+	await(s);
+	if (s->conn != NULL)
+		conn_send(s->conn);
+}
+
+void
+session_down(struct session *s, const struct fault *f)
+{
+	login_clear(&s->login);
+	conn_close(&s->conn);
+	s->source.events->down(s->source.arg, f);
+}
+
+void
+session_fail(struct session *s, enum fault_when when, const char *text,
+    struct span words, const char *hint)
+{
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, when, s->machine->phase(s), "%s", text);
+	if (words.n > 0)
+		fault_quote(&f, words);
+	f.hint = hint;
+	session_down(s, &f);
+}
+
+/* --- login */
+
+static void
+on_secret(void *arg, const struct fault *f)
+{
+	struct session *s = arg;
+
+	enter(s);
+	if (f != NULL)
+		session_down(s, f);
+	else
+		s->machine->log_in(s);
+	session_send(s);
+	leave(s);
+}
+
+void
+session_start_login(struct session *s)
+{
+	login_start(&s->login, s->net->loop, s->conn, &s->account->server,
+	    FAULT_ACCOUNT, on_secret, s);
+}
+
+void
+session_challenge(struct session *s, struct span challenge)
+{
+	struct span response;
+	struct fault f;
+
+	if (!login_step(&s->login, challenge, &response, &f))
+		session_down(s, &f);
+	else
+		s->machine->auth_line(s, response);
+}
+
+void
+session_logged_in(struct session *s)
+{
+	login_clear(&s->login);
+}
+
+/* --- connection */
+
+static void
+on_up(void *arg)
+{
+	await(arg);
+}
+
+static void
+on_data(void *arg, struct span in)
+{
+	struct session *s = arg;
+
+	enter(s);
+	while (in.n > 0 && s->conn != NULL) {
+		in = span_skip(in, s->machine->recv(s, in));
+		while (s->conn != NULL && s->machine->act(s))
+			;
+	}
+	await(s);
+	leave(s);
+}
+
+static struct span
+on_out(void *arg)
+{
+	const struct session *s = arg;
+
+	return s->machine->out(s);
+}
+
+static void
+on_wrote(void *arg, size_t n)
+{
+	struct session *s = arg;
+
+	s->machine->wrote(s, n);
+}
+
+static void
+on_down(void *arg, const struct fault *f)
+{
+	session_down(arg, f);
+}
+
+static const struct conn_handler handler = {
+	.up = on_up,
+	.data = on_data,
+	.out = on_out,
+	.wrote = on_wrote,
+	.down = on_down,
+};
+
+void
+session_open(struct session *s, const struct source_driver *driver,
+    const struct session_machine *machine, const struct session_owner *owner)
+{
+	struct conn_target target =
+	    server_target(owner->conf, &owner->account->server, FAULT_ACCOUNT);
+
+	s->source.driver = driver;
+	s->source.events = owner->events;
+	s->source.arg = owner->arg;
+	s->machine = machine;
+	s->net = owner->net;
+	s->conf = owner->conf;
+	s->account = owner->account;
+	s->conn = conn_open(s->net, &target, &handler, s);
+}
+
+void
+session_close(struct source *source)
+{
+	struct session *s = (struct session *)source;
+
+	login_clear(&s->login);
+	conn_close(&s->conn);
+	s->closed = true;
+	if (!s->in_callback)
+		s->machine->free(s);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the sources of POP3 and IMAP have in common: a connection, a login, and
+ * between them a protocol machine, which they bring along.
+ *
+ * A driver's structure begins with a struct session.  The worker may close the
+ * source in the middle of any event: the connection is gone then (conn NULL),
+ * the structure goes when the last callback has returned.
+ */
+#ifndef RELAY_SESSION_H
+#define RELAY_SESSION_H
+
+#include "net/conn.h"
+#include "proto/wait.h"
+#include "relay/login.h"
+#include "relay/source.h"
+
+struct session;
+
+/* The protocol machine, as the session drives it. */
+struct session_machine {
+	size_t (*recv)(struct session *s, struct span in);
+	/* Acts on the next event; false: there is none. */
+	bool (*act)(struct session *s);
+	struct span (*out)(const struct session *s);
+	void (*wrote)(struct session *s, size_t n);
+	enum wait_class (*wait_class)(const struct session *s);
+	const char *(*phase)(const struct session *s);
+	/* The secret is there: begin the login. */
+	void (*log_in)(struct session *s);
+	bool (*auth_line)(struct session *s, struct span base64);
+	void (*free)(struct session *s); /* machine and structure */
+};
+
+struct session {
+	struct source source;
+	const struct session_machine *machine; /* static */
+	struct net *net;                       /* foreign */
+	const struct conf *conf;               /* foreign */
+	const struct conf_account *account;    /* foreign */
+	struct conn *conn;                     /* NULL: over */
+	struct login login;
+	bool in_callback, closed;
+};
+
+/* Where a source is opened, and for whom. */
+struct session_owner {
+	struct net *net;
+	const struct conf *conf;
+	const struct conf_account *account;
+	const struct source_events *events;
+	void *arg;
+};
+void session_open(struct session *s, const struct source_driver *driver,
+    const struct session_machine *machine, const struct session_owner *owner);
+void session_close(struct source *source); /* for the driver's table */
+
+/* After commands were given to the machine: sends them, and waits for what is
+ * due now. */
+void session_send(struct session *s);
+
+void session_start_login(struct session *s);
+void session_challenge(struct session *s, struct span challenge);
+void session_logged_in(struct session *s); /* wipes the secret */
+
+/* The end of the session; f NULL: as wanted. */
+void session_down(struct session *s, const struct fault *f);
+/* The same for what the server did wrong in this phase; words are its own,
+ * empty: none.  text and hint are static; hint may be NULL. */
+void session_fail(struct session *s, enum fault_when when, const char *text,
+    struct span words, const char *hint);
+
+#endif
