@@ -42,10 +42,10 @@ check_file(const char *file)
 }
 
 int
-cli_check(const char *conf_file, int argc, char **argv)
+cli_check(const struct cli_options *o, int argc, char **argv)
 {
 	if (argc == 1)
-		return check_file(conf_file);
+		return check_file(o->conf_file);
 	if (argc > 2 || strcmp(argv[1], "--options") != 0)
 		return cli_usage_error(
 		    "check takes --options or nothing, not %s", argv[1]);

@@ -5,17 +5,23 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+/* What stands in front of the command's name. */
+struct cli_options {
+	const char *conf_file;
+	const char *state; /* directory */
+};
+
 struct cli_command {
 	const char *name;
 	const char *args; /* for the usage */
 	const char *help;
 	/* argv[0] is the name; returns an exit code of sysexits.h */
-	int (*run)(const char *conf_file, int argc, char **argv);
+	int (*run)(const struct cli_options *o, int argc, char **argv);
 };
 
 /* Says what was wrong and how to ask for help; returns EX_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-int cli_check(const char *conf_file, int argc, char **argv);
+int cli_check(const struct cli_options *o, int argc, char **argv);
 
 #endif

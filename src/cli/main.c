@@ -5,7 +5,9 @@
 #include "config.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -33,7 +35,7 @@ cli_usage_error(const char *fmt, ...)
 static int
 help(void)
 {
-	printf("usage: mailhaul [-c FILE] COMMAND\n"
+	printf("usage: mailhaul [-c FILE] [--state DIR] COMMAND\n"
 	       "       mailhaul --help | --version\n"
 	       "FILE is " SYSCONFDIR "/mailhaul/mailhaul.conf unless given.\n"
 	       "commands:\n");
@@ -54,20 +56,35 @@ finish(int code)
 }
 
 static int
-dispatch(const char *conf_file, int argc, char **argv)
+dispatch(const struct cli_options *o, int argc, char **argv)
 {
 	if (argc == 0)
 		return cli_usage_error("no command given");
 	for (size_t i = 0; i < ncommands; i++)
 		if (strcmp(commands[i].name, argv[0]) == 0)
-			return commands[i].run(conf_file, argc, argv);
+			return commands[i].run(o, argc, argv);
 	return cli_usage_error("there is no command %s", argv[0]);
+}
+
+/* An option that wants a value; false: it is not this one. */
+static bool
+take_value(const char *name, int argc, char **argv, int *i, const char **value)
+{
+	if (strcmp(argv[*i], name) != 0 || *i + 1 >= argc)
+		return false;
+	*value = argv[++*i];
+	return true;
 }
 
 int
 main(int argc, char **argv)
 {
-	const char *conf_file = SYSCONFDIR "/mailhaul/mailhaul.conf";
+	const char *systemd = getenv("STATE_DIRECTORY");
+	struct cli_options o = {
+		.conf_file = SYSCONFDIR "/mailhaul/mailhaul.conf",
+		.state =
+		    systemd != NULL ? systemd : LOCALSTATEDIR "/lib/mailhaul",
+	};
 	int i;
 
 	/* Options of the command itself stand behind its name. */
@@ -78,12 +95,10 @@ main(int argc, char **argv)
 			printf("mailhaul %s\n", PACKAGE_VERSION);
 			return finish(EX_OK);
 		}
-		if (strcmp(argv[i], "-c") != 0)
+		if (!take_value("-c", argc, argv, &i, &o.conf_file) &&
+		    !take_value("--state", argc, argv, &i, &o.state))
 			return cli_usage_error(
-			    "there is no option %s", argv[i]);
-		if (i + 1 == argc)
-			return cli_usage_error("-c wants a file");
-		conf_file = argv[++i];
+			    "%s is no option, or wants a value", argv[i]);
 	}
-	return finish(dispatch(conf_file, argc - i, argv + i));
+	return finish(dispatch(&o, argc - i, argv + i));
 }

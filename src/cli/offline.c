@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/offline.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "store/store.h"
+
+bool
+offline_open(struct offline *o, const char *path, int *exit_r)
+{
+	struct fault f;
+
+	*o = (struct offline){ 0 };
+	if (!statedir_open(&o->dir, path, exit_r, &f)) {
+		fprintf(stderr, "mailhaul: %s\n", f.text);
+		if (*exit_r == EX_TEMPFAIL)
+			fputs("mailhaul: stop mailhauld first: this command "
+			      "works on the state itself\n",
+			    stderr);
+		return false;
+	}
+	o->store = store_open(&o->dir, false, exit_r, &f);
+	if (o->store != NULL)
+		return true;
+	fprintf(stderr, "mailhaul: %s\n", f.text);
+	statedir_close(&o->dir);
+	return false;
+}
+
+void
+offline_wait(struct offline *o)
+{
+	struct pollfd p = { .fd = store_fd(o->store), .events = POLLIN };
+
+	while (!o->answered) {
+		poll(&p, 1, -1);
+		store_dispatch(o->store);
+	}
+	o->answered = false;
+}
+
+void
+offline_answered(struct offline *o)
+{
+	o->answered = true;
+}
+
+void
+offline_close(struct offline *o)
+{
+	store_close(&o->store);
+	statedir_close(&o->dir);
+}

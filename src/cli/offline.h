@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The state, opened by the command itself while no daemon runs: under the same
+ * lock, with the same rules.
+ */
+#ifndef CLI_OFFLINE_H
+#define CLI_OFFLINE_H
+
+#include <stdbool.h>
+
+#include "store/statedir.h"
+
+struct store;
+
+struct offline {
+	struct statedir dir;
+	struct store *store;
+	bool answered; /* set by offline_done() */
+};
+
+/* false: it said why, *exit_r is a sysexits code. */
+bool offline_open(struct offline *o, const char *path, int *exit_r);
+/* Runs the store until the one request that is outstanding has called
+ * offline_answered(). */
+void offline_wait(struct offline *o);
+void offline_answered(struct offline *o);
+void offline_close(struct offline *o);
+
+#endif
