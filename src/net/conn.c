@@ -118,6 +118,7 @@ go_down(struct conn *c, struct fault *f)
 	if (!alive(c))
 		return;
 	c->state = CONN_DOWN;
+	dial_cancel(&c->dial);
 	timer_cancel(&c->deadline);
 	timer_cancel(&c->turn);
 	watch_free(&c->readable);

@@ -5,7 +5,8 @@
  * and is kept for IDLE_MS after the last.
  *
  * What happens to a job when its line breaks:
- *   the dot was written            FAULT_UNKNOWN: in doubt
+ *   the dot was written            FAULT_UNKNOWN: in doubt; and trouble, as
+ *                                  below, if the line never worked
  *   not, and the line was good     another turn on a new line, silently: the
  *                                  server may just count messages a session
  *   not, and it never worked       the destination is in trouble: everybody
@@ -393,7 +394,7 @@ on_event(struct sink_line *l, const struct smtp_event *ev)
 		break;
 	case SMTP_EV_ERROR:
 		fault_set(&f, FAULT_DESTINATION, FAULT_LATER,
-		    smtp_phase(&l->smtp),
+		    smtp_stage_name(ev->stage),
 		    "the server does not speak SMTP as it "
 		    "should");
 		fault_quote(&f, ev->text);
@@ -570,19 +571,19 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	bool worked = l->accepted > 0 && f.when != FAULT_NEVER;
 	bool idle = l->state == LINE_READY || l->state == LINE_LEAVING;
 
+	/* A server that just leaves an idle line is no trouble. */
+	if (!worked && f.scope == FAULT_DESTINATION &&
+	    !(idle && f.when == FAULT_LATER && f.code == 0))
+		begin_trouble(s, &f);
 	if (job != NULL && l->dot_sent) {
 		f.scope = FAULT_MESSAGE;
 		f.when = FAULT_UNKNOWN;
 		end_job(l, &f, "");
-	} else if (job != NULL && f.scope != FAULT_DESTINATION) {
-		end_job(l, &f, "");
-	} else if (job != NULL && worked) {
+	} else if (job != NULL && worked && f.scope == FAULT_DESTINATION) {
 		job->line = NULL;
 		TAILQ_INSERT_HEAD(&s->queue, job, link);
-	} else if (!worked && !(idle && f.when == FAULT_LATER && f.code == 0)) {
-		begin_trouble(s, &f);
-		if (job != NULL)
-			end_job(l, &f, "");
+	} else if (job != NULL) {
+		end_job(l, &f, "");
 	}
 	line_close(l);
 	timer_set(&s->turn, 0);
@@ -617,11 +618,11 @@ on_turn(void *arg)
 	struct sink *s = arg;
 	struct sink_job *job;
 
-	if (sink_trouble(s) != NULL) {
-		refuse_all(s);
-		return;
-	}
 	while ((job = TAILQ_FIRST(&s->queue)) != NULL) {
+		if (sink_trouble(s) != NULL) {
+			refuse_all(s);
+			return;
+		}
 		if (s->line == NULL)
 			s->line = line_open(s);
 		if (s->line->state != LINE_READY || !smtp_idle(&s->line->smtp))

@@ -73,20 +73,20 @@ spool_reserve(struct spool_pool *p, uint64_t size, struct spool_waiter *w)
 	return false;
 }
 
-/* Everybody who waits looks again, in the order in which they came; who still
- * finds no room joins the end. */
+/* Everybody who waits now looks again, in the order in which they came; who
+ * still finds no room joins the end. */
 void
 spool_release(struct spool_pool *p, uint64_t size)
 {
-	struct spool_waiter *w, *last;
+	struct spool_waiter *w;
+	size_t n = 0;
 
 	p->reserved -= size;
-	last = TAILQ_LAST(&p->waiters, spool_waiters);
-	while ((w = TAILQ_FIRST(&p->waiters)) != NULL) {
+	TAILQ_FOREACH (w, &p->waiters, link)
+		n++;
+	for (; n > 0 && (w = TAILQ_FIRST(&p->waiters)) != NULL; n--) {
 		spool_waiter_cancel(p, w);
 		w->room(w->arg);
-		if (w == last)
-			break;
 	}
 }
 

@@ -138,6 +138,7 @@ record_refused(struct transfer *t, enum store_state state)
 		.now = now,
 		.next_try = now,
 		.reply = t->result.fault.text,
+		.trace = t->item->trace,
 	};
 
 	store_refused(t->ctx->store, t->item->id, &r,
@@ -180,15 +181,21 @@ static bool
 acceptable(const struct transfer *t, struct fault *f)
 {
 	const struct header_scan *h = spool_scan(t->spool);
+	const char *why = NULL;
 
-	fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "check", "%s",
-	    h->nul         ? "it holds a NUL byte, which servers cut or misread"
-	    : h->own_token ? "it comes back to the account it was relayed "
-			     "from: a loop"
-			   : "it was received 100 times: a loop");
+	if (h->nul)
+		why = "it holds a NUL byte, which servers cut or misread";
+	else if (h->own_token)
+		why =
+		    "it comes back to the account it was relayed from: a loop";
+	else if (h->received >= RECEIVED_MAX)
+		why = "it was received 100 times: a loop";
+	if (why == NULL)
+		return true;
+	fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "check", "%s", why);
 	if (!h->nul)
 		f->hint = "see where the destination forwards to";
-	return !h->nul && !h->own_token && h->received < RECEIVED_MAX;
+	return false;
 }
 
 static void

@@ -302,7 +302,7 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 	if (--m->running > 0)
 		return;
 	message_free(m);
-	if (r->end == TRANSFER_UNTRIED && r->fault.scope == FAULT_US)
+	if (w->report.failed && w->report.fault.scope == FAULT_US)
 		worker_abandon(w); /* no state, no relaying */
 	else
 		worker_advance(w);

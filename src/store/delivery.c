@@ -207,13 +207,15 @@ delivery_refused(struct db *db, struct request *r)
 		state = STORE_IN_DOUBT;
 	q = db_query(db,
 	    "UPDATE delivery SET state = ?2, doubt = ?3, next_try = ?4,"
-	    " reply = ?5, changed = ?6 WHERE id = ?1");
+	    " reply = ?5, changed = ?6,"
+	    " trace = iif(trace = '', ?7, trace) WHERE id = ?1");
 	query_int(q, 1, r->id);
 	query_text(q, 2, store_state_name(state));
 	query_int(q, 3, is_doubtful(&row));
 	query_int(q, 4, v->next_try);
 	query_text(q, 5, v->reply);
 	query_int(q, 6, r->now);
+	query_text(q, 7, v->trace);
 	query_run(q);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;

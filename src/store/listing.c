@@ -195,6 +195,36 @@ set_targets(struct db *db, const struct store_listing *l)
 	}
 }
 
+/* What waits for a destination that the account no longer has goes to one of
+ * those it has now and that has nothing of the message yet: a destination that
+ * was renamed loses nothing.  Where every destination has its row, the old wish
+ * is forgotten. */
+#define STRANDED                                                               \
+	" WHERE mailbox = ?1 AND generation = ?2 AND " SCHEMA_PENDING          \
+	" AND destination NOT IN (SELECT destination FROM target)"
+#define FREE_TARGET                                                            \
+	"(SELECT t.destination FROM target t WHERE NOT EXISTS ("               \
+	"  SELECT 1 FROM delivery o WHERE o.mailbox = delivery.mailbox"        \
+	"  AND o.generation = delivery.generation AND o.uid = delivery.uid"    \
+	"  AND o.duplicate = delivery.duplicate"                               \
+	"  AND o.destination = t.destination) ORDER BY 1 LIMIT 1)"
+
+static void
+retarget(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "UPDATE OR IGNORE delivery SET destination = " FREE_TARGET STRANDED
+	    " AND " FREE_TARGET " IS NOT NULL");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_run(q);
+	q = db_query(db, "DELETE FROM delivery" STRANDED);
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_run(q);
+}
+
 /* Rows for what has none, one per destination; a tombstone makes way.  The
  * answer is in rows. */
 static uint64_t
@@ -392,6 +422,7 @@ compare(struct db *db, struct request *r, const struct mailbox *m)
 {
 	int64_t before = sqlite3_total_changes64(db->sql);
 
+	retarget(db, r);
 	forget_missed(db, r);
 	if (r->listing.complete) {
 		r->answer.gone = bury(db, r);

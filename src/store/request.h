@@ -51,6 +51,7 @@ struct request_verdict {
 	enum store_state state;
 	int64_t next_try;
 	bool remove;
+	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 };
 

@@ -519,6 +519,8 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->now = refusal->now;
 	r->verdict.state = refusal->state;
 	r->verdict.next_try = refusal->next_try;
+	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
+	    refusal->trace != NULL ? refusal->trace : "");
 	copy_reply(r, refusal->reply);
 	send_request(s, r);
 }

@@ -11,6 +11,12 @@ sink_submit(struct sink *s, struct sink_job *job)
 	s->dot_sent = false;
 }
 
+const struct fault *
+sink_trouble(const struct sink *s)
+{
+	return s->trouble;
+}
+
 void
 sink_permit(struct sink *s, struct sink_job *job)
 {

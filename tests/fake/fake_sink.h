@@ -15,6 +15,7 @@ struct sink {
 	struct trail *trail;
 	struct sink_job *job; /* NULL: none, or its end has come */
 	bool dot_sent;
+	const struct fault *trouble; /* NULL: none */
 };
 
 /* The job's turn has come, for the first time or again on a new line. */

@@ -45,6 +45,86 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *r,
 	enqueue(s, done);
 }
 
+const unsigned char *
+store_install_key(const struct store *s)
+{
+	static const unsigned char key[STORE_KEY_SIZE];
+
+	(void)s;
+	return key;
+}
+
+void
+store_mailbox(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	trail_event(s->trail, "look up %s %s", account->name, folder);
+	enqueue(s, done);
+}
+
+void
+store_listing_begin(struct store *s, int64_t mailbox)
+{
+	(void)s;
+	(void)mailbox;
+}
+
+void
+store_listing_add(struct store *s, int64_t mailbox,
+    const struct store_entry *entries, size_t n)
+{
+	(void)mailbox;
+	for (size_t i = 0; i < n; i++)
+		trail_event(s->trail, "listed %u", entries[i].number);
+}
+
+void
+store_listing_end(struct store *s, int64_t mailbox,
+    const struct store_listing *l, struct store_done done)
+{
+	(void)mailbox;
+	trail_event(s->trail, "settle%s", l->complete ? "" : " incomplete");
+	enqueue(s, done);
+}
+
+void
+store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
+    size_t limit, struct store_done done)
+{
+	(void)mailbox;
+	(void)now;
+	(void)limit;
+	trail_event(s->trail, "work behind %u", after);
+	enqueue(s, done);
+}
+
+void
+store_removals(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
+    struct store_done done)
+{
+	(void)mailbox;
+	(void)limit;
+	trail_event(s->trail, "removals behind %u", after);
+	enqueue(s, done);
+}
+
+void
+store_listing_drop(struct store *s, int64_t mailbox)
+{
+	(void)s;
+	(void)mailbox;
+}
+
+void
+store_items_free(struct store_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(items[i].uid);
+		free(items[i].destination);
+	}
+	free(items);
+}
+
 static void
 answer(struct store *s, struct store_answer *a)
 {
@@ -74,4 +154,12 @@ fake_store_fail(struct store *s)
 	fault_set(
 	    &a.fault, FAULT_US, FAULT_UNKNOWN, "state", "the disk is full");
 	answer(s, &a);
+}
+
+void
+fake_store_answer(struct store *s, struct store_answer *a)
+{
+	a->ok = true;
+	answer(s, a);
+	store_items_free(a->items, a->nitems);
 }

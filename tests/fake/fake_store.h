@@ -2,7 +2,7 @@
 /*
  * A state database that is as slow as the test wants, linked in the place of
  * store/: what is to be recorded is written down in a trail, and is answered,
- * in order, when the test says so.  Only what relay/transfer asks for.
+ * in order, when the test says so.  Only what relay/ asks for.
  */
 #ifndef TESTS_FAKE_STORE_H
 #define TESTS_FAKE_STORE_H
@@ -22,5 +22,7 @@ struct store {
 /* Answers the oldest request: durable, or not. */
 void fake_store_commit(struct store *s);
 void fake_store_fail(struct store *s);
+/* The same with facts, of which the items are the callee's to take or leave. */
+void fake_store_answer(struct store *s, struct store_answer *a);
 
 #endif

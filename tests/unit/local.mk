@@ -124,3 +124,54 @@ endif
 tests_unit_test_pop3_SOURCES = tests/unit/test_pop3.c
 tests_unit_test_pop3_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+# --- net, relay: a fake that is linked as an object takes the place of the
+# library's member of that name.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn \
+	tests/unit/test_retry tests/unit/test_server tests/unit/test_spool \
+	tests/unit/test_trace tests/unit/test_transfer \
+	tests/unit/test_sink_smtp
+endif
+NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
+	$(CMOCKA_CFLAGS)
+NET_TEST_LIBS = libnet.a libproto.a libbase.a $(EVENT_LIBS) \
+	$(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS)
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
+tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
+tests_unit_test_conn_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_conn_LDADD = $(NET_TEST_LIBS)
+tests_unit_test_retry_SOURCES = tests/unit/test_retry.c
+tests_unit_test_retry_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_retry_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_server_SOURCES = tests/unit/test_server.c
+tests_unit_test_server_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
+tests_unit_test_spool_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_spool_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_trace_SOURCES = tests/unit/test_trace.c
+tests_unit_test_trace_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_trace_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c tests/trail.h \
+	tests/fake/fake_sink.c tests/fake/fake_sink.h \
+	tests/fake/fake_store.c tests/fake/fake_store.h
+tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c tests/trail.h \
+	tests/fake/fake_conn.c tests/fake/fake_conn.h
+tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_worker
+endif
+tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/trail.h \
+	tests/fake/fake_sink.c tests/fake/fake_sink.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h \
+	tests/fake/fake_store.c tests/fake/fake_store.h
+tests_unit_test_worker_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_worker_LDADD = $(RELAY_TEST_LIBS)

@@ -462,6 +462,54 @@ pop3_mailbox_is_not_read_over_imap(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* --- destinations that come and go --------------------------------------- */
+
+static const char *const renamed[] = { "house" };
+
+static void
+renamed_destination_loses_nothing(void **state)
+{
+	struct world *w = *state;
+	struct store_listing l = {
+		.complete = true, .relay_all = true, .ndestinations = 1
+	};
+	int64_t id;
+
+	l.destinations = home;
+	world_list(w, UIDS("x", "y"));
+	assert_int_equal(world_end(w, &l)->added, 2);
+	id = world_work(w, 1, 0, 10)->items[0].id;
+	world_in_doubt(w, id);
+	world_relayed(w, id, false);
+	l.destinations = renamed;
+	world_list(w, UIDS("x", "y"));
+	assert_int_equal(world_end(w, &l)->waiting, 1);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 1);
+	assert_string_equal(w->a.items[0].uid, "y");
+	assert_string_equal(w->a.items[0].destination, "house");
+}
+
+static void
+dropped_destination_is_forgotten(void **state)
+{
+	static const char *const two[] = { "home", "archive" };
+	struct world *w = *state;
+	struct store_listing l = {
+		.complete = true, .relay_all = true, .ndestinations = 2
+	};
+
+	l.destinations = two;
+	world_list(w, UIDS("x"));
+	world_end(w, &l);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 2);
+	l.destinations = home;
+	l.ndestinations = 1;
+	world_list(w, UIDS("x"));
+	assert_int_equal(world_end(w, &l)->waiting, 1);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 1);
+	assert_string_equal(w->a.items[0].destination, "home");
+}
+
 int
 main(void)
 {
@@ -491,6 +539,8 @@ main(void)
 		TEST(imap_uid_must_be_a_number),
 		TEST(uidvalidity_change_concludes_nothing),
 		TEST(pop3_mailbox_is_not_read_over_imap),
+		TEST(renamed_destination_loses_nothing),
+		TEST(dropped_destination_is_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("listing", tests, NULL, NULL);

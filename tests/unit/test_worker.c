@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One poll, as a trail: mailbox, state database and destination are fakes that
+ * move when the test says so.
+ */
+#include "relay/worker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "../fake/fake_sink.h"
+#include "../fake/fake_source.h"
+#include "../fake/fake_store.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "net/conn.h"
+#include "net/loop.h"
+#include "relay/spool.h"
+
+static char account_name[] = "hotmail", host[] = "pop", user[] = "me",
+	    home[] = "home", you[] = "you@y";
+
+struct stage {
+	struct loop *loop;
+	struct net net;
+	struct timer idle;
+	struct trail trail;
+	struct sink sink;
+	struct sink *sinks[1];
+	struct store store;
+	struct conf conf;
+	struct conf_destination dest;
+	const struct conf_destination *dests[1];
+	char *names[2];
+	struct conf_account account;
+	struct worker_context context;
+	struct worker *worker;
+	struct worker_report report;
+};
+
+static void
+on_idle(void *arg)
+{
+	loop_stop(arg);
+}
+
+static void
+on_done(void *arg, const struct worker_report *r)
+{
+	struct stage *s = arg;
+
+	s->report = *r;
+	trail_event(&s->trail, "done%s: %u relayed",
+	    r->failed ? ", failed" : "", r->relayed);
+}
+
+static int
+setup(void **state)
+{
+	struct stage *s = mem_alloc(sizeof(*s));
+
+	log_open(-1);
+	trail_raw(&s->trail, "", 0);
+	s->loop = s->net.loop = loop_new();
+	timer_init(&s->idle, s->loop, on_idle, s->loop);
+	s->sink.trail = s->store.trail = fake_source.trail = &s->trail;
+	s->sinks[0] = &s->sink;
+	s->conf = (struct conf){ .message_max = 1000 };
+	s->dest = (struct conf_destination){ .name = home, .recipient = you };
+	s->dests[0] = &s->dest;
+	s->names[0] = home;
+	s->account = (struct conf_account){
+		.name = account_name,
+		.server = { .host = host, .user = user },
+		.protocol = CONF_POP3,
+		.after = CONF_AFTER_DELETE,
+		.destination_names = s->names,
+		.destinations = s->dests,
+		.ndestinations = 1,
+	};
+	s->context = (struct worker_context){
+		.net = &s->net,
+		.conf = &s->conf,
+		.store = &s->store,
+		.pool = spool_pool_new(-1, 10000),
+		.our_host = "me.example",
+		.sinks = s->sinks,
+	};
+	s->worker = worker_new(&s->context, &s->account, on_done, s);
+	*state = s;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct stage *s = *state;
+
+	assert_false(worker_busy(s->worker));
+	assert_false(fake_source.open);
+	worker_free(&s->worker);
+	spool_pool_free(&s->context.pool);
+	timer_free(&s->idle);
+	loop_free(&s->loop);
+	trail_free(&s->trail);
+	free(s);
+	return 0;
+}
+
+static void
+run(struct stage *s)
+{
+	timer_set(&s->idle, 1);
+	loop_run(s->loop);
+}
+
+static void
+assert_trail(struct stage *s, const char *expected)
+{
+	assert_string_equal(s->trail.text, expected);
+	trail_free(&s->trail);
+	trail_raw(&s->trail, "", 0);
+}
+
+/* Answers with n messages, from number on. */
+static void
+give_items(struct stage *s, uint32_t number, size_t n, uint64_t size)
+{
+	struct store_answer a = { .nitems = n };
+
+	if (n > 0)
+		a.items = mem_array(n, sizeof(*a.items));
+	for (size_t i = 0; i < n; i++)
+		a.items[i] = (struct store_item){
+			.id = (int64_t)(number + i),
+			.uid = mem_strdup("uid"),
+			.number = number + (uint32_t)i,
+			.size = size,
+			.destination = mem_strdup(home),
+			.state = STORE_NEW,
+		};
+	fake_store_answer(&s->store, &a);
+}
+
+/* Up to the question what there is to do. */
+static void
+list(struct stage *s, uint64_t waiting)
+{
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct store_answer settled = { .waiting = waiting };
+	const struct source_mailbox m = { .exists = 1 };
+
+	worker_poll(s->worker);
+	assert_true(worker_busy(s->worker));
+	fake_store_answer(&s->store, &found);
+	fake_source.source.events->ready(fake_source.source.arg, &m);
+	fake_source.source.events->entry(
+	    fake_source.source.arg, span_str("uid"), 1, 20);
+	fake_source.source.events->listed(fake_source.source.arg, true);
+	fake_store_answer(&s->store, &settled);
+}
+
+static void
+fetched(uint32_t number, const char *text)
+{
+	assert_true(fake_source.source.events->piece(
+	    fake_source.source.arg, span_str(text)));
+	fake_source.source.events->fetched(
+	    fake_source.source.arg, number, NULL);
+}
+
+static void
+down(const struct fault *f)
+{
+	fake_source.source.events->down(fake_source.source.arg, f);
+}
+
+#define LISTED "look up hotmail INBOX\nopen\nlist from 0\nlisted 1\nsettle\n"
+
+static void
+test_nothing_new(void **state)
+{
+	struct stage *s = *state;
+
+	list(s, 0);
+	assert_trail(s, LISTED "removals behind 0\n");
+	give_items(s, 0, 0, 0);
+	assert_trail(s, "quit\n");
+	down(NULL);
+	run(s);
+	assert_trail(s, "close\ndone: 0 relayed\n");
+}
+
+static void
+test_relay_and_remove(void **state)
+{
+	struct stage *s = *state;
+
+	list(s, 1);
+	assert_trail(s, LISTED "work behind 0\n");
+	give_items(s, 1, 1, 20);
+	assert_trail(s, "fetch 1\nwork behind 1\n");
+	give_items(s, 0, 0, 0);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fake_sink_begin(&s->sink);
+	fake_store_commit(&s->store);
+	fake_sink_dot(&s->sink);
+	fake_sink_verdict(&s->sink, NULL, "250 ok");
+	/* Not before the record is durable. */
+	assert_trail(s,
+	    "submit\nbegin\nrecord 1 in_doubt, attempt 1, 11 bytes\n"
+	    "committed\npermit\ndot\n"
+	    "verdict good\nrecord 1 relayed, remove: 250 ok\n");
+	fake_store_commit(&s->store);
+	assert_trail(s, "committed\nremovals behind 0\n");
+	give_items(s, 1, 1, 20);
+	assert_trail(s, "remove 1\n");
+	fake_source.source.events->removed(fake_source.source.arg, 1);
+	give_items(s, 0, 0, 0);
+	down(NULL);
+	run(s);
+	assert_trail(s, "removals behind 1\nquit\nclose\ndone: 1 relayed\n");
+}
+
+/* R6: what was fetched and is not relayed forbids QUIT. */
+static void
+test_no_quit(void **state)
+{
+	struct stage *s = *state;
+	struct fault f;
+
+	s->account.after = CONF_AFTER_KEEP;
+	list(s, 1);
+	give_items(s, 1, 1, 20);
+	give_items(s, 0, 0, 0);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "RCPT", "no");
+	fake_sink_verdict(&s->sink, &f, "550 no");
+	fake_store_commit(&s->store);
+	run(s);
+	assert_null(strstr(s->trail.text, "quit"));
+	assert_non_null(strstr(s->trail.text, "close\ndone: 0 relayed\n"));
+	assert_int_equal(s->report.held, 1);
+}
+
+/* Known from the listing: not a byte of it is fetched. */
+static void
+test_too_large(void **state)
+{
+	struct stage *s = *state;
+
+	list(s, 1);
+	give_items(s, 1, 1, 1001);
+	assert_null(strstr(s->trail.text, "fetch"));
+	assert_non_null(strstr(s->trail.text, "record 1 held: 1001 bytes"));
+	fake_store_commit(&s->store);
+	while (s->store.queued > 0)
+		give_items(s, 0, 0, 0);
+	if (fake_source.open)
+		down(NULL);
+	run(s);
+	assert_int_equal(s->report.held, 1);
+}
+
+/* The session breaks: what is half here is forgotten, and what is behind its
+ * dot goes its way before the poll ends. */
+static void
+test_session_breaks(void **state)
+{
+	struct stage *s = *state;
+	struct fault f;
+
+	list(s, 2);
+	give_items(s, 1, 2, 20);
+	give_items(s, 0, 0, 0);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fake_sink_begin(&s->sink);
+	fake_store_commit(&s->store);
+	fake_sink_dot(&s->sink);
+	fake_source.source.events->piece(
+	    fake_source.source.arg, span_str("A: b\r\nhalf"));
+	trail_free(&s->trail);
+	trail_raw(&s->trail, "", 0);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "body", "lost");
+	down(&f);
+	run(s);
+	assert_trail(s, "close\n");
+	assert_true(worker_busy(s->worker));
+	fake_sink_verdict(&s->sink, NULL, "250 ok");
+	fake_store_commit(&s->store);
+	run(s);
+	assert_trail(s, "verdict good\nrecord 1 relayed, remove: 250 ok\n"
+			"committed\ndone, failed: 1 relayed\n");
+	assert_string_equal(s->report.fault.text, "lost");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_nothing_new),
+		TEST(test_relay_and_remove),
+		TEST(test_no_quit),
+		TEST(test_too_large),
+		TEST(test_session_breaks),
+	};
+
+	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
+}
