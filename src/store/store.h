@@ -198,7 +198,8 @@ struct store_refusal {
 	enum store_state state;
 	int64_t now, next_try;
 	const char *reply; /* words of the server, or ours */
-	const char *trace; /* for a row that has none yet; NULL or empty: none */
+	const char
+	    *trace; /* for a row that has none yet; NULL or empty: none */
 };
 void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
     struct store_done done);
