@@ -26,6 +26,7 @@ DRAIN_RUNS = 12  # more than these to get everything through is a failure
 WORKERS = 2 * (os.cpu_count() or 1)
 KILLED = -signal.SIGKILL
 IO_ERROR = 74
+STRIDE = {"w": 3, "r": 7}  # of the socket calls, every so many
 NUMBERS = itertools.count(1)
 
 
@@ -49,10 +50,23 @@ class Plan:
             "".join(" %s=%s" % pair for pair in self.more.items()))
 
 
+class RecordedSession(fakes.SmtpSession):
+    rude = False
+
+    def send(self, data):
+        if self.rude and data[:3] in ("221", b"221"):
+            raise fakes.Gone("without a goodbye")
+        super().send(data)
+
+
 class Recorder(fakes.RecordingSmtp):
+    rude = False  # QUIT is not answered
+
     def new_session(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return super().new_session(sock)
+        session = RecordedSession(sock)
+        session.rude = self.rude
+        return session
 
     def settle(self):
         """Until all is read that a dead client left on the wire."""
@@ -242,14 +256,14 @@ class Case:
         self.recorder.close()
 
 
-def strike(case, plans, tally):
+def strike(case, plans, tally, ends=(haul.OK, haul.BUSY)):
     """A run under each plan, then the rest."""
     kills, problems = 0, []
     for plan in plans:
         code = case.run(plan).code
         kills += code == KILLED
         # A run that ended before its step came is no kill, and no error.
-        if code not in (KILLED, haul.OK, haul.BUSY):
+        if code != KILLED and code not in ends:
             problems.append("exit %d" % code)
     problems += case.drain()
     found, more = case.judge(kills)
@@ -269,11 +283,11 @@ def count_steps(case):
         return {k: int(n) for k, n in (line.split() for line in f)}
 
 
-def sweep(tally, make, plans, until_caught=False, strike_with=strike):
-    """Every list of plans on a case of its own; stops early when something
-    was wrong and that is what is wanted."""
+def sweep(tally, make, plans, until_caught=None, strike_with=strike):
+    """Every list of plans on a case of its own; until_caught: a count that
+    is wanted, and ends the sweep."""
     def one(some):
-        if until_caught and tally.problems:
+        if until_caught and tally.count[until_caught]:
             return
         case = make(some[0])
         try:
@@ -287,6 +301,27 @@ def sweep(tally, make, plans, until_caught=False, strike_with=strike):
     return tally
 
 
+def every_step(steps, full):
+    """Kills: the durable steps are all taken."""
+    last = steps["s"] + steps["p"]
+    yield [Plan("sp", last, "after")]
+    for at in range(1, last + 1):
+        yield [Plan("sp", at, "before")]
+    for kind, stride in STRIDE.items():
+        for at in range(1, steps[kind] + 1, 1 if full else stride):
+            yield [Plan(kind, at, "after")]
+
+
+def power_cuts(steps, full, **more):
+    """Around every sync; after writes, each of which may be a dot."""
+    for at in range(1, steps["s"] + 1):
+        for when in ("before", "after"):
+            yield [Plan("s", at, when, "power", seed=at, **more)]
+    for kind, stride in (("w", 4), ("p", 5)):
+        for at in range(1, steps[kind] + 1, 1 if full else stride):
+            yield [Plan(kind, at, "after", "power", seed=at, **more)]
+
+
 def build_shim(path):
     out = os.path.join(path, "shim.so")
     servers.run(os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
@@ -294,4 +329,24 @@ def build_shim(path):
                 os.path.join(os.path.dirname(__file__), "shim.c"), "-ldl",
                 "-lpthread")
     return out
+
+
+def maker(lab, protocol, after, program=None, started=False):
+    """Makes cases; started: with a state that an earlier run made."""
+    def make(plan):
+        case = Case(lab, protocol, after, 0, program)
+        if started:
+            assert case.run().code == haul.OK
+        case.fill()
+        case.refuse_some(resends=plan is not None and plan.at % 2)
+        return case
+    return make
+
+
+def steps_of(make):
+    case = make(None)
+    try:
+        return count_steps(case)
+    finally:
+        case.close()
 

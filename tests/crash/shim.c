@@ -12,8 +12,15 @@
  *   CRASH_ACT    kill, power, EIO, ENOSPC; the last two with LASTING=1 for
  *                this step and all that follow
  *   CRASH_LIES   set: a sync says yes and does nothing
+ *   CRASH_SLOW   milliseconds that a sync takes at least
  *   CRASH_SEED   of what a power cut leaves behind
+ *   CRASH_DISK   a directory for what is on the disk when the process ends, and
+ *                was when it began: for a file of which a sync failed that is
+ *                not what can be read from it
  *   CRASH_COUNT  a file for the number of steps, when the process ends
+ *
+ * What is written before a sync that fails never reaches the disk, although it
+ * can be read as long as the machine runs: so Linux does it.
  *
  * What a power cut leaves is the content at the last sync that succeeded, and
  * of the writes since then all, none, the first few, or any, some of them in
@@ -54,6 +61,8 @@ struct file {
 	const char *name;
 	bool named; /* its name is durable */
 	bool known; /* the content below is */
+	bool lost;  /* a sync failed: the disk has other bytes than the file */
+	ino_t inode;
 	unsigned char *bytes;
 	size_t size;
 	STAILQ_HEAD(, op) ops;
@@ -70,11 +79,12 @@ static struct file files[] = {
 
 static struct {
 	char dir[PATH_MAX];
-	const char *steps, *count;
+	const char *steps, *count, *disk;
 	long at;
 	bool before, lasting, lies;
 	enum act act;
 	int error;
+	unsigned slow;
 	uint64_t random;
 } plan;
 
@@ -116,18 +126,20 @@ path_of(const struct file *f, char *path, size_t cap)
 }
 
 static void
-slurp(struct file *f)
+disk_path_of(const struct file *f, char *path, size_t cap)
 {
-	char path[2 * PATH_MAX];
-	struct stat st;
-	int fd;
+	snprintf(path, cap, "%s/%s", plan.disk, f->name);
+}
 
-	path_of(f, path, sizeof(path));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	f->known = true;
+static bool
+slurp(struct file *f, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
 	f->size = 0;
 	if (fd < 0)
-		return;
+		return false;
 	if (fstat(fd, &st) != 0)
 		abort();
 	f->bytes = must(realloc(f->bytes, (size_t)st.st_size + 1));
@@ -140,6 +152,18 @@ slurp(struct file *f)
 		f->size += (size_t)n;
 	}
 	close(fd);
+	return true;
+}
+
+/* As it is now, it is on the disk. */
+static void
+learn(struct file *f)
+{
+	char path[2 * PATH_MAX];
+
+	path_of(f, path, sizeof(path));
+	slurp(f, path);
+	f->known = true;
 }
 
 static void
@@ -191,13 +215,10 @@ choose(struct file *f, unsigned manner)
 }
 
 static void
-put_back(const struct file *f)
+spit(const struct file *f, const char *path, int flags)
 {
-	char path[2 * PATH_MAX];
-	int fd;
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | flags, 0600);
 
-	path_of(f, path, sizeof(path));
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return; /* not there yet */
 	if (f->size > 0 &&
@@ -217,9 +238,9 @@ cut_power(void)
 	for (struct file *f = files; f < files + NFILES; f++) {
 		if (f->known && manner < 3)
 			choose(f, manner);
-		if (f->known)
-			put_back(f);
 		path_of(f, path, sizeof(path));
+		if (f->known)
+			spit(f, path, 0);
 		if (!f->named && names)
 			unlink(path);
 	}
@@ -349,6 +370,33 @@ read_act(const char *act)
 	plan.error = strcmp(act, "ENOSPC") == 0 ? ENOSPC : EIO;
 }
 
+/* A file that was not saved is on the disk as it is. */
+static void
+load(struct file *f)
+{
+	char path[2 * PATH_MAX];
+	struct stat st;
+
+	if (plan.disk == NULL)
+		return;
+	disk_path_of(f, path, sizeof(path));
+	f->known = f->lost = slurp(f, path);
+	path_of(f, path, sizeof(path));
+	if (stat(path, &st) == 0)
+		f->inode = st.st_ino;
+}
+
+static void
+save(const struct file *f)
+{
+	char path[2 * PATH_MAX];
+
+	if (plan.disk == NULL || !f->lost)
+		return;
+	disk_path_of(f, path, sizeof(path));
+	spit(f, path, O_CREAT);
+}
+
 static long
 number(const char *name)
 {
@@ -382,16 +430,19 @@ begin(void)
 	snprintf(plan.dir, sizeof(plan.dir), "%s", dir);
 	plan.steps = getenv("CRASH_STEPS");
 	plan.count = getenv("CRASH_COUNT");
+	plan.disk = getenv("CRASH_DISK");
 	plan.at = number("CRASH_AT");
 	plan.before = when == NULL || strcmp(when, "before") == 0;
 	plan.lasting = number("CRASH_LASTING") != 0;
 	plan.lies = getenv("CRASH_LIES") != NULL;
+	plan.slow = (unsigned)number("CRASH_SLOW");
 	plan.random = (uint64_t)number("CRASH_SEED");
 	if (act != NULL)
 		read_act(act);
 	for (struct file *f = files; f < files + NFILES; f++) {
 		STAILQ_INIT(&f->ops);
 		f->named = exists(f);
+		load(f);
 	}
 }
 
@@ -400,6 +451,8 @@ end(void)
 {
 	FILE *out = plan.count != NULL ? fopen(plan.count, "we") : NULL;
 
+	for (struct file *f = files; f < files + NFILES; f++)
+		save(f);
 	if (out == NULL)
 		return;
 	for (size_t i = 0; letters[i] != '\0'; i++)
@@ -421,13 +474,22 @@ note(struct file *f, off_t at, const void *bytes, size_t n)
 	STAILQ_INSERT_TAIL(&f->ops, op, next);
 }
 
+/* Another file of that name begins anew. */
 static void
-begin_store(struct file *f)
+begin_store(struct file *f, int fd)
 {
+	struct stat st;
+
 	stay_dead();
 	pthread_mutex_lock(&lock);
-	if (!f->known)
-		slurp(f);
+	if (fstat(fd, &st) != 0)
+		abort();
+	if (f->known && f->inode == st.st_ino)
+		return;
+	forget_ops(f);
+	f->lost = false;
+	learn(f);
+	f->inode = st.st_ino;
 }
 
 ssize_t
@@ -443,7 +505,7 @@ pwrite64(int fd, const void *bytes, size_t n, off64_t at)
 	reach(step, true);
 	if (fails(step))
 		return -1;
-	begin_store(f);
+	begin_store(f, fd);
 	done = real_pwrite(fd, bytes, n, at);
 	if (done > 0)
 		note(f, at, bytes, (size_t)done);
@@ -465,7 +527,7 @@ ftruncate64(int fd, off64_t size)
 	reach(step, true);
 	if (fails(step))
 		return -1;
-	begin_store(f);
+	begin_store(f, fd);
 	done = real_truncate(fd, size);
 	if (done == 0)
 		note(f, size, NULL, 0);
@@ -475,21 +537,30 @@ ftruncate64(int fd, off64_t size)
 }
 
 static void
-made_durable(struct file *f)
+sync_ended(struct file *f, bool good)
 {
-	if (f != NULL) {
-		forget_ops(f);
-		slurp(f);
+	struct op *op;
+
+	if (f == NULL) {
+		for (f = files; good && f < files + NFILES; f++)
+			f->named = exists(f);
 		return;
 	}
-	for (f = files; f < files + NFILES; f++)
-		f->named = exists(f);
+	f->lost = f->lost || !good;
+	STAILQ_FOREACH (op, &f->ops, next)
+		if (good)
+			redo(f, op, op->n);
+	forget_ops(f);
+	/* Not every write passes through here. */
+	if (!f->lost)
+		learn(f);
 }
 
 static int
 sync_with(int (*sync)(int), int fd)
 {
 	struct file *f = file_of(fd);
+	bool failed;
 	long step;
 	int done;
 
@@ -497,18 +568,16 @@ sync_with(int (*sync)(int), int fd)
 		return sync(fd);
 	step = count('s');
 	reach(step, true);
-	if (fails(step))
-		return -1;
-	if (!plan.lies) {
-		stay_dead();
-		pthread_mutex_lock(&lock);
-		done = sync(fd);
-		if (done == 0)
-			made_durable(f);
-		pthread_mutex_unlock(&lock);
-	} else {
-		done = 0;
-	}
+	usleep(plan.slow * 1000);
+	stay_dead();
+	pthread_mutex_lock(&lock);
+	failed = fails(step);
+	done = failed ? -1 : plan.lies ? 0 : sync(fd);
+	if (!plan.lies)
+		sync_ended(f, done == 0);
+	pthread_mutex_unlock(&lock);
+	if (failed)
+		errno = plan.error;
 	reach(step, false);
 	return done;
 }

@@ -5,38 +5,20 @@ import random
 import pytest
 
 import crash
-from crash import Case, Plan, Tally
+from crash import Plan, Tally
 
-# Of the socket calls, every so many; the durable steps are all taken.
-STRIDE = {"w": 3, "r": 7}
 SCENARIOS = [(p, a) for p in ("pop3", "imap") for a in ("delete", "keep")]
 
 
 @pytest.fixture(name="scene", params=SCENARIOS, ids="-".join)
 def scene_of(lab, request):
     protocol, after = request.param
-
-    def make(plan):
-        case = Case(lab, protocol, after)
-        case.refuse_some(resends=plan is not None and plan.at % 2)
-        return case
-    case = make(None)
-    steps = crash.count_steps(case)
-    case.close()
+    make = crash.maker(lab, protocol, after)
+    steps = crash.steps_of(make)
     # A shim that counts nothing would prove nothing.
     assert steps["s"] >= 2 * crash.MESSAGES and steps["p"] > steps["s"] and \
         steps["w"] > 3 * crash.MESSAGES and steps["r"] > steps["w"] / 2, steps
     return "%sS, %s" % (protocol.upper(), after), make, steps
-
-
-def every_step(steps, full):
-    last = steps["s"] + steps["p"]
-    yield [Plan("sp", last, "after")]
-    for at in range(1, last + 1):
-        yield [Plan("sp", at, "before")]
-    for kind, stride in STRIDE.items():
-        for at in range(1, steps[kind] + 1, 1 if full else stride):
-            yield [Plan(kind, at, "after")]
 
 
 def some_pairs(steps, count):
@@ -50,7 +32,7 @@ def some_pairs(steps, count):
 def test_kill(lab, scene):
     name, make, steps = scene
     tally = Tally("kill, " + name)
-    crash.sweep(tally, make, every_step(steps, lab.full))
+    crash.sweep(tally, make, crash.every_step(steps, lab.full))
     lab.report(tally)
     assert not tally.problems, "\n".join(tally.problems)
     assert tally.count["kills"] > 100

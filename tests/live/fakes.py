@@ -99,6 +99,8 @@ class TlsServer:
             except OSError:
                 return
             sock.settimeout(PATIENCE)
+            # Short replies in a row: Nagle would wait 40 ms for each.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             session = self.new_session(sock)
             with self.lock:
                 self.sessions.append(session)
