@@ -8,7 +8,7 @@ BUILD_PACKAGES="autoconf automake gcc libc6-dev make pkg-config libevent-dev
     libssl-dev libsqlite3-dev libconfig-dev libgsasl-dev libsystemd-dev"
 SERVER_PACKAGES="python3 openssl dovecot-core dovecot-imapd dovecot-pop3d
     dovecot-lmtpd postfix"
-CHECK_PACKAGES="binutils clang clang-format libcmocka-dev mandoc
+CHECK_PACKAGES="binutils clang clang-format faketime libcmocka-dev mandoc
     python3-pytest xz-utils"
 FULL_PACKAGES="libclang-rt-14-dev fetchmail fdm"
 

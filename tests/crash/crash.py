@@ -21,7 +21,7 @@ import haul
 import servers
 
 MESSAGES = 8
-IN_FLIGHT = 1    # transactions that one kill may leave in doubt
+IN_FLIGHT = 1    # transactions that one trouble may leave in doubt
 DRAIN_RUNS = 12  # more than these to get everything through is a failure
 WORKERS = 2 * (os.cpu_count() or 1)
 KILLED = -signal.SIGKILL
@@ -207,7 +207,7 @@ class Case:
         return ["still something to do after %d runs: %s" % (
             DRAIN_RUNS, result.log[-300:])]
 
-    def judge(self, kills=1):
+    def judge(self, troubles=1):
         """Counts, and what breaks a promise; the source counts as a place
         where a message is safe, but none may be left there undelivered."""
         copies = collections.defaultdict(list)
@@ -229,7 +229,7 @@ class Case:
             problems.append("%d that nobody sent" % len(copies))
         doubts = {m.trace().split(";")[0] for m in self.recorder.messages
                   if m.trace() and marked(m)}
-        if len(doubts) > IN_FLIGHT * kills:
+        if len(doubts) > IN_FLIGHT * troubles:
             problems.append("%d announced as possible duplicates" %
                             len(doubts))
         for word in ("lost", "silent", "undelivered"):
@@ -266,7 +266,7 @@ def strike(case, plans, tally, ends=(haul.OK, haul.BUSY)):
         if code != KILLED and code not in ends:
             problems.append("exit %d" % code)
     problems += case.drain()
-    found, more = case.judge(kills)
+    found, more = case.judge(len(plans))
     problems += more
     if not problems:
         problems = case.left_over()

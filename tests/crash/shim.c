@@ -142,6 +142,7 @@ slurp(struct file *f, const char *path)
 		return false;
 	if (fstat(fd, &st) != 0)
 		abort();
+	f->inode = st.st_ino;
 	f->bytes = must(realloc(f->bytes, (size_t)st.st_size + 1));
 	while (f->size < (size_t)st.st_size) {
 		ssize_t n = pread(fd, f->bytes + f->size,
@@ -489,7 +490,6 @@ begin_store(struct file *f, int fd)
 	forget_ops(f);
 	f->lost = false;
 	learn(f);
-	f->inode = st.st_ino;
 }
 
 ssize_t
@@ -546,6 +546,8 @@ sync_ended(struct file *f, bool good)
 			f->named = exists(f);
 		return;
 	}
+	if (!f->known)
+		learn(f);
 	f->lost = f->lost || !good;
 	STAILQ_FOREACH (op, &f->ops, next)
 		if (good)

@@ -67,8 +67,8 @@ def build(path, patch):
 
 def killed(lab, program, tally, wanted):
     make = crash.maker(lab, "pop3", "delete", program, started=True)
-    crash.sweep(tally, make, crash.every_step(crash.steps_of(make), False),
-                wanted)
+    steps = crash.steps_of(crash.maker(lab, "pop3", "delete", started=True))
+    crash.sweep(tally, make, crash.every_step(steps, False), wanted)
 
 
 def without_power(lab, program, tally, wanted):
@@ -90,7 +90,7 @@ def on_a_full_disk(lab, program, tally, wanted):
     crash.sweep(tally, make, (
         [Plan("p", at, "before", "ENOSPC", lasting=1)]
         for at in range(2, crash.steps_of(make)["p"], 3)), wanted,
-        functools.partial(crash.strike, ends=(haul.OK, crash.IO_ERROR)))
+        functools.partial(crash.strike, ends=(haul.OK, haul.BUSY, crash.IO_ERROR)))
 
 
 def at_a_server(lab, program, tally, prepare, source=None):
