@@ -258,8 +258,10 @@ answers(struct db *db, const char *text, const char *wanted)
 
 		same = got != NULL && strcmp(got, wanted) == 0;
 	}
-	sqlite3_reset(q->stmt);
-	return same;
+	/* What the statement changes is committed here, behind its row. */
+	if (db->error == SQLITE_OK && sqlite3_reset(q->stmt) != SQLITE_OK)
+		fail(db, sqlite3_extended_errcode(db->sql));
+	return same && db->error == SQLITE_OK;
 }
 
 static bool
@@ -412,6 +414,11 @@ open_file(struct db *db, struct statedir *d, struct fault *fault_r)
 	    db->error == SQLITE_OK)
 		return refuse(fault_r, d->path, "cannot use a write-ahead log");
 	settle(db);
+	/* After a sync that failed the log may hold pages that can be read and
+	 * are not on the disk: they are written anew, before we build on them.
+	 */
+	if (!db->dry_run)
+		script(db, "PRAGMA wal_checkpoint(TRUNCATE)");
 	if (empty)
 		create(db);
 	return check_contents(db, d, fault_r);

@@ -15,6 +15,7 @@ import haul  # noqa: E402
 import servers  # noqa: E402
 
 SUMMARY = []
+TOTAL = crash.Tally("in all", "kills, cuts and errors")
 
 
 def pytest_configure(config):
@@ -28,7 +29,7 @@ def pytest_addoption(parser):
 
 
 def pytest_terminal_summary(terminalreporter):
-    for line in SUMMARY:
+    for line in SUMMARY + [str(TOTAL)] * bool(SUMMARY):
         terminalreporter.write_line(line)
 
 
@@ -40,8 +41,15 @@ class Lab:
         self.shim = crash.build_shim(path)
 
     @staticmethod
-    def report(tally):
-        SUMMARY.append(str(tally))
+    def report(tally, wanted=None):
+        """One line; wanted: what had to be found."""
+        if not wanted:
+            TOTAL.add(None, tally.count, [])
+            SUMMARY.append(str(tally))
+        else:
+            SUMMARY.append("%s: %s" % (tally.name, "caught, %d %s" % (
+                tally.count[wanted], wanted) if tally.count[wanted]
+                else "MISSED"))
 
 
 @pytest.fixture(scope="session")
@@ -50,4 +58,4 @@ def lab(request):
         pytest.exit("no mailhauld: set MAILHAULD", 2)
     with servers.World(postfix=False) as world:
         yield Lab(world, world.work.sub("crash"),
-                  request.config.getoption("--full"))
+                  request.config.getoption("full", False))

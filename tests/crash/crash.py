@@ -115,8 +115,8 @@ class Installation(haul.Haul):
 class Tally:
     """What a sweep found."""
 
-    def __init__(self, name):
-        self.name, self.lock = name, threading.Lock()
+    def __init__(self, name, unit="kills"):
+        self.name, self.unit, self.lock = name, unit, threading.Lock()
         self.count = collections.Counter()
         self.problems = []
 
@@ -126,14 +126,11 @@ class Tally:
             self.problems += ["%s: %s" % (plan, p) for p in problems]
 
     def __str__(self):
-        return ("%-28s %4d %s, %d lost, %d announced duplicates, "
+        return ("%-32s %4d %s, %d lost, %d announced duplicates, "
                 "%d silent duplicates" % (
-                    self.name + ":", self.count["kills"], self.unit(),
+                    self.name + ":", self.count["tries"], self.unit,
                     self.count["lost"], self.count["announced"],
                     self.count["silent"]))
-
-    def unit(self):
-        return "errors" if "error" in self.name else "kills"
 
 
 def message(number):
@@ -270,7 +267,7 @@ def strike(case, plans, tally, ends=(haul.OK, haul.BUSY)):
     problems += more
     if not problems:
         problems = case.left_over()
-    found["kills"] = kills
+    found["tries"] = kills
     tally.add(" and ".join(map(str, plans)), found, problems)
 
 

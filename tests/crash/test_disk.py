@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The disk is full, or fails, at any write or sync of the state."""
+import itertools
 import os
 import re
 
@@ -37,7 +38,7 @@ def strike(case, plans, tally):
     problems += case.drain()
     found, more = case.judge()
     problems += more or case.left_over()
-    found["kills"] = 1
+    found["tries"] = 1
     tally.add(plans[0], found, problems)
 
 
@@ -51,7 +52,7 @@ def test_disk_error(lab, protocol, after, act, lasting):
     steps = crash.steps_of(make)
     last = steps["s"] + steps["p"]
     tally = Tally("%s%s, %sS, %s" % (
-        act, " for good" * lasting, protocol.upper(), after))
+        act, " for good" * lasting, protocol.upper(), after), "errors")
     # Every step of the first start, then every so many.
     stride = 1 if lab.full else 3
     where = sorted({*range(1, 20), *range(20, last + 1, stride)})
@@ -60,6 +61,7 @@ def test_disk_error(lab, protocol, after, act, lasting):
         strike_with=strike)
     lab.report(tally)
     assert not tally.problems, "\n".join(tally.problems)
+    assert tally.count["tries"] > 2
 
 
 @pytest.mark.parametrize("protocol,after", (
@@ -70,25 +72,29 @@ def test_failed_sync_then_power(lab, protocol, after):
     make = crash.maker(lab, protocol, after, started=True)
     steps = crash.steps_of(make)
 
+    numbers = itertools.count(1)
+
     def pairs():
-        for at in range(2, steps["s"], 1 if lab.full else 3):
-            disk = os.path.join(lab.path, "disk-%s-%d" % (protocol, at))
-            os.mkdir(disk)
-            yield [Plan("s", at, "before", "EIO", disk=disk, lasting=1),
-                   Plan("w", steps["w"] - 4, "after", "power", disk=disk,
-                        seed=at)]
+        for at in range(2, steps["s"], 1 if lab.full else 5):
+            for end in range(16, steps["w"], 4 if lab.full else 8):
+                disk = lab.world.work.sub("crash", "disk-%s-%d" % (
+                    protocol, next(numbers)))
+                yield [Plan("s", at, "before", "EIO", disk=disk, lasting=1),
+                       Plan("w", end, "after", "power", disk=disk, seed=end)]
 
     def both(case, plans, tally):
         code = case.run(plans[0]).code
         if code == IO_ERROR:
-            code = case.run(plans[1]).code
+            code = case.run(plans[1]).code  # of what is left to do
         if code not in (KILLED, haul.OK, haul.BUSY):
             tally.add(plans[0], {}, ["exit %d" % code])
         problems = case.drain()
         found, more = case.judge(2)
-        found["kills"] = code == KILLED
+        found["tries"] = code == KILLED
         tally.add(plans[0], found, problems + more)
-    tally = Tally("failed sync, %sS, %s" % (protocol.upper(), after))
+    tally = Tally("failed sync, power, %sS, %s" % (
+        protocol.upper(), after), "cuts")
     crash.sweep(tally, make, pairs(), strike_with=both)
     lab.report(tally)
     assert not tally.problems, "\n".join(tally.problems)
+    assert tally.count["tries"] > 2

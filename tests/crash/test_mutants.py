@@ -73,8 +73,8 @@ def killed(lab, program, tally, wanted):
 
 def without_power(lab, program, tally, wanted):
     make = crash.maker(lab, "imap", "keep", program, started=True)
-    crash.sweep(tally, make, crash.power_cuts(
-        crash.steps_of(make), False), wanted)
+    crash.sweep(tally, make, crash.power_cuts(crash.steps_of(make), False),
+                wanted)
 
 
 def on_a_slow_disk(lab, program, tally, wanted):
@@ -90,7 +90,8 @@ def on_a_full_disk(lab, program, tally, wanted):
     crash.sweep(tally, make, (
         [Plan("p", at, "before", "ENOSPC", lasting=1)]
         for at in range(2, crash.steps_of(make)["p"], 3)), wanted,
-        functools.partial(crash.strike, ends=(haul.OK, haul.BUSY, crash.IO_ERROR)))
+        functools.partial(crash.strike, ends=(
+            haul.OK, haul.BUSY, crash.IO_ERROR)))
 
 
 def at_a_server(lab, program, tally, prepare, source=None):
@@ -200,12 +201,10 @@ def test_mutant(lab, name):
     scene, wanted = SCENES[name]
     patch = os.path.join(HERE, "mutants", name + ".patch")
     program = build(lab.world.work.sub("mutant-" + name), patch)
-    tally = Tally("mutant " + name)
-    scene(lab, program, tally, wanted)
     with open(patch) as f:
-        lab.report("%s: %s  %s" % (
-            tally.name, "caught" if tally.count[wanted] else "MISSED",
-            f.readline().strip()))
+        tally = Tally("mutant %s: %s" % (name, f.readline().strip(".\n")))
+    scene(lab, program, tally, wanted)
+    lab.report(tally, wanted)
     assert tally.count[wanted] > 0, tally.problems
 
 
