@@ -14,8 +14,8 @@ struct run_imap {
 	/* c CAPABILITY, l LOGIN, L LOGIN with a literal, a AUTHENTICATE,
 	 * A AUTHENTICATE with an initial response, i ID, s SELECT, x EXAMINE,
 	 * f SEARCH from 5, d SEARCH DELETED, z FETCH sizes, b FETCH bodies,
-	 * t STORE, e EXPUNGE, n NOOP, u UNSELECT, q LOGOUT.  A command with a
-	 * comma behind it does not hold up the next. */
+	 * h FETCH headers, t STORE, e EXPUNGE, n NOOP, u UNSELECT, q LOGOUT.  A
+	 * command with a comma behind it does not hold up the next. */
 	const char *script;
 	const char *at;
 	struct imap m;
@@ -71,6 +71,8 @@ run_imap_send(struct imap *m, char c)
 		return imap_fetch_sizes(m, set);
 	case 'b':
 		return imap_fetch_bodies(m, set);
+	case 'h':
+		return imap_fetch_headers(m, set);
 	case 't':
 		return imap_store_deleted(m, set);
 	case 'e':
@@ -118,6 +120,9 @@ run_imap_fetched(const struct imap_event *e, struct trail *t)
 	if (e->has_size)
 		(void)snprintf(size, sizeof(size), " size=%llu",
 		    (unsigned long long)e->size);
+	if (e->date != 0)
+		(void)snprintf(
+		    size, sizeof(size), " date=%lld", (long long)e->date);
 	trail_event(t, "fetched %u%s%s%s", e->uid, size,
 	    e->has_body ? " body" : "", e->deleted ? " deleted" : "");
 }

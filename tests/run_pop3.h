@@ -12,7 +12,7 @@
 
 struct run_pop3 {
 	/* c CAPA, u USER, p PASS, a AUTH, s STAT, i UIDL, l LIST, r RETR 7,
-	 * d DELE 7, n NOOP, q QUIT */
+	 * d DELE 7, n NOOP, q QUIT, t TOP 7 */
 	const char *script;
 	struct pop3 m;
 	bool failed;
@@ -51,6 +51,8 @@ run_pop3_send(struct pop3 *m, char c)
 		return pop3_pass(m, span_str("pass word"));
 	if (c == 'a')
 		return pop3_auth(m, "PLAIN", span_str(""));
+	if (c == 't')
+		return pop3_numbered(m, POP3_TOP, 7);
 	return pop3_numbered(m, c == 'd' ? POP3_DELE : POP3_RETR, 7);
 }
 

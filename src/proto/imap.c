@@ -70,6 +70,7 @@ enum item {
 	ITEM_SIZE,
 	ITEM_FLAGS,
 	ITEM_BODY,
+	ITEM_DATE,
 	ITEM_EXISTS,
 	ITEM_EXPUNGE,
 };
@@ -525,8 +526,10 @@ take_fetch_name(struct imap *m, const struct imap_token *t)
 		m->item = ITEM_SIZE;
 	else if (token_is(t, "FLAGS"))
 		m->item = ITEM_FLAGS;
-	else if (token_is(t, "BODY[]"))
+	else if (token_is(t, "BODY[]") || token_is(t, "BODY[HEADER]"))
 		m->item = ITEM_BODY;
+	else if (token_is(t, "INTERNALDATE"))
+		m->item = ITEM_DATE;
 	else
 		m->item = ITEM_OTHER;
 	if (m->state == STATE_FETCH_VALUE && m->item == ITEM_BODY &&
@@ -618,6 +621,8 @@ take_fetch_value(struct imap *m, const struct imap_token *t)
 		take_size(m, t);
 	else if (m->item == ITEM_BODY)
 		begin_body(m, t);
+	else if (m->item == ITEM_DATE && t->kind == IMAP_TOKEN_STRING)
+		m->fetch.date = imap_date(t->text);
 }
 
 static void

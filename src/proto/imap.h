@@ -125,7 +125,9 @@ struct imap_event {
 	/* BODY_BEGIN: literal size; FETCHED: RFC822.SIZE, if has_size */
 	uint64_t size;
 	bool has_size;
-	bool has_body; /* FETCHED: a BODY[] string came (NIL is no body, I9) */
+	bool has_body; /* FETCHED: a BODY[] or BODY[HEADER] string came (NIL is
+	                  no body, I9) */
+	int64_t date;  /* FETCHED: INTERNALDATE, seconds since 1970; 0: none */
 	bool deleted;  /* FETCHED: FLAGS had \Deleted */
 	/* Server's bytes, not cleaned; valid until the next imap_recv(). */
 	struct span text;
@@ -202,6 +204,8 @@ bool imap_search_from(struct imap *m, uint32_t from);
 bool imap_search_deleted(struct imap *m, struct span set);
 bool imap_fetch_sizes(struct imap *m, struct span set);  /* (UID RFC822.SIZE) */
 bool imap_fetch_bodies(struct imap *m, struct span set); /* (UID BODY.PEEK[]) */
+/* (UID INTERNALDATE BODY.PEEK[HEADER]) */
+bool imap_fetch_headers(struct imap *m, struct span set);
 /* These two are also refused once the UIDVALIDITY has changed (I4). */
 bool imap_store_deleted(struct imap *m, struct span set); /* +FLAGS.SILENT */
 bool imap_expunge(struct imap *m, struct span set);       /* UID EXPUNGE only */

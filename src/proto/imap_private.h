@@ -29,6 +29,9 @@ bool imap_awaits(const struct imap *m, enum imap_command cmd);
 /* imap.c: a SELECT or EXAMINE is being answered. */
 bool imap_selecting(const struct imap *m);
 
+/* imap_date.c: "17-Jul-1996 02:44:25 -0700" as seconds since 1970; 0 when it
+ * is no date, or none after that. */
+int64_t imap_date(struct span s);
 /* imap_text.c: one capability; the end of a list. */
 void imap_caps_add(struct imap_caps *caps, struct span word);
 void imap_caps_end(struct imap *m);

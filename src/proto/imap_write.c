@@ -414,6 +414,13 @@ imap_fetch_bodies(struct imap *m, struct span set)
 }
 
 bool
+imap_fetch_headers(struct imap *m, struct span set)
+{
+	return send_set(
+	    m, IMAP_UID_FETCH, set, " (UID INTERNALDATE BODY.PEEK[HEADER])");
+}
+
+bool
 imap_store_deleted(struct imap *m, struct span set)
 {
 	return !m->mailbox.uidvalidity_changed &&

@@ -46,6 +46,7 @@ static const struct row rows[] = {
 	[POP3_NOOP] = { "NOOP", "NOOP", WAIT_COMMAND, ARG_NONE, REPLY_LINE },
 	[POP3_RSET] = { "RSET", "RSET", WAIT_COMMAND, ARG_NONE, REPLY_LINE },
 	[POP3_QUIT] = { "QUIT", "QUIT", WAIT_QUIT, ARG_NONE, REPLY_LINE },
+	[POP3_TOP] = { "TOP", "TOP", WAIT_COMMAND, ARG_NUMBER, REPLY_MESSAGE },
 };
 /* clang-format on */
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == POP3_COMMANDS,
@@ -308,7 +309,7 @@ end_reply(struct pop3 *m)
 
 	if (e.cmd == POP3_CAPA)
 		m->caps.known = true;
-	else if (e.cmd != POP3_RETR)
+	else if (rows[e.cmd].reply == REPLY_LISTING)
 		e.count = m->items;
 	pop(m);
 	give(m, &e);
@@ -494,8 +495,9 @@ pop3_numbered(struct pop3 *m, enum pop3_command cmd, uint32_t number)
 		return false;
 	for (uint32_t n = number; n > 0; n /= 10)
 		digits[--at] = (char)('0' + n % 10);
+	/* No line of the body is wanted behind the header. */
 	if (!send_command(m, cmd, span_make(digits + at, sizeof(digits) - at),
-		span_make("", 0)))
+		cmd == POP3_TOP ? span_str("0") : span_make("", 0)))
 		return false;
 	m->queue[(m->head + m->count - 1) % POP3_WINDOW].number = number;
 	return true;

@@ -41,6 +41,7 @@ enum pop3_command {
 	POP3_NOOP,
 	POP3_RSET,
 	POP3_QUIT,
+	POP3_TOP, /* of a message the header alone */
 	POP3_COMMANDS
 };
 
@@ -76,7 +77,7 @@ enum pop3_event_kind {
 struct pop3_event {
 	enum pop3_event_kind kind;
 	enum pop3_command cmd;
-	uint32_t number; /* RETR, DELE: which; ITEM: the message number */
+	uint32_t number; /* RETR, TOP, DELE: which; ITEM: the message number */
 	bool ok;
 	enum pop3_code code;
 	/* REPLY to STAT: count and size; LIST item: size; END of UIDL and LIST:

@@ -51,6 +51,13 @@ struct source_events {
 	/* All that source_remove() asked for was answered; done of them were
 	 * accepted.  Whether they are gone, the next listing tells. */
 	void (*removed)(void *arg, size_t done);
+	/* The answer to source_headers(): the next bytes of a header, then its
+	 * number and when the server got the message (IMAP; 0: not known); what
+	 * has no header() was not to be had; number 0: forget these bytes.
+	 * headed() ends it. */
+	void (*header_piece)(void *arg, struct span bytes);
+	void (*header)(void *arg, uint32_t number, int64_t date);
+	void (*headed)(void *arg);
 	/* The session is over; f NULL: by source_quit(). */
 	void (*down)(void *arg, const struct fault *f);
 };
@@ -61,6 +68,7 @@ struct source_driver {
 	void (*list)(struct source *s, uint64_t from);
 	void (*sizes)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*fetch)(struct source *s, const uint32_t *numbers, size_t n);
+	bool (*headers)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*remove)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*quit)(struct source *s);
 	void (*close)(struct source *s);
@@ -99,6 +107,14 @@ static inline void
 source_fetch(struct source *s, const uint32_t *numbers, size_t n)
 {
 	s->driver->fetch(s, numbers, n);
+}
+
+/* Ascending numbers, at least one; not while anything else is outstanding.
+ * false: the server has no command for it, and nothing will come. */
+static inline bool
+source_headers(struct source *s, const uint32_t *numbers, size_t n)
+{
+	return s->driver->headers(s, numbers, n);
 }
 
 static inline void

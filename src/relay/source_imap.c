@@ -6,6 +6,7 @@
  *   UID SEARCH                    -> entry()..., listed()
  *   UID FETCH (RFC822.SIZE)       -> size()..., sized()
  *   UID FETCH (BODY.PEEK[])       -> piece()..., fetched()
+ *   UID FETCH (BODY.PEEK[HEADER]) -> header_piece()..., header(), headed()
  *   UID STORE, UID EXPUNGE        -> removed()
  *   LOGOUT                        -> down(NULL)
  *
@@ -41,6 +42,7 @@ struct source_imap {
 	bool logged_in;
 	bool sizing;       /* a FETCH for sizes is outstanding */
 	bool fetching;     /* one for bodies is; all may be in before its OK */
+	bool heading;      /* headers are wanted, and nothing else */
 	bool leaving;      /* LOGOUT is out */
 	struct uids todo;  /* to be fetched or removed, not asked for yet */
 	struct uids asked; /* of the command that is outstanding */
@@ -272,6 +274,63 @@ fetch(struct source *source, const uint32_t *numbers, size_t n)
 	fetch_next(s);
 }
 
+/* --- headers */
+
+static void
+headers_next(struct source_imap *s)
+{
+	struct imap_set set;
+	size_t n = 0;
+
+	if (s->todo.n == 0) {
+		s->heading = s->one_by_one = false;
+		s->session.source.events->headed(s->session.source.arg);
+		return;
+	}
+	imap_set_init(&set);
+	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
+		n++;
+		if (s->one_by_one)
+			break;
+	}
+	uids_add(&s->asked, s->todo.list, n);
+	uids_drop(&s->todo, n);
+	imap_fetch_headers(&s->imap, imap_set_span(&set));
+	session_send(&s->session);
+}
+
+static bool
+headers(struct source *source, const uint32_t *numbers, size_t n)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	s->heading = true;
+	uids_add(&s->todo, numbers, n);
+	headers_next(s);
+	return true;
+}
+
+/* The rest of a set that was refused is asked for one by one; what does not
+ * come even then has no header. */
+static void
+on_headers_done(struct source_imap *s, const struct imap_event *ev)
+{
+	struct uids rest = s->asked;
+
+	s->asked = (struct uids){ 0 };
+	if (ev->status != IMAP_OK && rest.n > 1) {
+		s->one_by_one = true;
+		uids_add(&rest, s->todo.list, s->todo.n);
+		free(s->todo.list);
+		s->todo = rest;
+	} else {
+		free(rest.list);
+	}
+	headers_next(s);
+}
+
+/* --- what FETCH gives */
+
 /* A FETCH response is over.  Those that carry no body are somebody's flags; a
  * body that nobody asked for is reported all the same, to be forgotten. */
 static void
@@ -282,6 +341,11 @@ on_fetched(struct source_imap *s, const struct imap_event *ev)
 		    s->session.source.arg, ev->uid, ev->size);
 	if (!ev->has_body)
 		return;
+	if (s->heading) {
+		s->session.source.events->header(s->session.source.arg,
+		    uids_remove(&s->asked, ev->uid) ? ev->uid : 0, ev->date);
+		return;
+	}
 	s->session.source.events->fetched(s->session.source.arg,
 	    uids_remove(&s->asked, ev->uid) ? ev->uid : 0, NULL);
 }
@@ -455,7 +519,9 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 		on_listed(s, ev);
 		break;
 	case IMAP_UID_FETCH:
-		if (s->sizing)
+		if (s->heading)
+			on_headers_done(s, ev);
+		else if (s->sizing)
 			on_sizes_done(s);
 		else
 			on_fetch_done(s, ev);
@@ -498,8 +564,12 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 		on_uid(s, ev->uid);
 		break;
 	case IMAP_EV_BODY:
-		s->session.source.events->piece(
-		    s->session.source.arg, ev->text);
+		if (s->heading)
+			s->session.source.events->header_piece(
+			    s->session.source.arg, ev->text);
+		else
+			s->session.source.events->piece(
+			    s->session.source.arg, ev->text);
 		break;
 	case IMAP_EV_FETCHED:
 		on_fetched(s, ev);
@@ -613,6 +683,7 @@ const struct source_driver source_imap_driver = {
 	.list = list,
 	.sizes = sizes,
 	.fetch = fetch,
+	.headers = headers,
 	.remove = remove_messages,
 	.quit = quit,
 	.close = session_close,

@@ -5,10 +5,11 @@
  *   greeting, CAPA, login, STAT    -> ready()
  *   LIST, UIDL                     -> entry()..., listed()
  *   RETR                           -> piece()..., fetched()
+ *   TOP                            -> header_piece()..., header(), headed()
  *   DELE                           -> removed()
  *   QUIT                           -> down(NULL)
  *
- * With PIPELINING several RETR and DELE are outstanding, without it one.
+ * With PIPELINING several RETR, TOP and DELE are outstanding, without it one.
  */
 #include "relay/source.h"
 
@@ -22,7 +23,7 @@
 #include "relay/session.h"
 #include "store/store.h"
 
-#define WINDOW 32 /* RETR or DELE outstanding with PIPELINING */
+#define WINDOW 32 /* RETR, TOP or DELE outstanding with PIPELINING */
 
 struct source_pop3 {
 	struct session session;
@@ -32,7 +33,7 @@ struct source_pop3 {
 	size_t nsizes, sizes_cap;
 	uint64_t unusable; /* entries whose UIDL is no key of ours */
 	uint64_t received; /* bytes of the current message */
-	/* RETR or DELE to come and outstanding */
+	/* RETR, TOP or DELE to come and outstanding */
 	enum pop3_command doing;
 	uint32_t *todo; /* owned */
 	size_t ntodo, todo_cap, next;
@@ -241,6 +242,33 @@ pop3_remove(struct source *source, const uint32_t *numbers, size_t n)
 	add_todo(s, POP3_DELE, numbers, n);
 }
 
+static bool
+pop3_headers(struct source *source, const uint32_t *numbers, size_t n)
+{
+	struct source_pop3 *s = (struct source_pop3 *)source;
+
+	if (!s->pop3.caps.top)
+		return false;
+	add_todo(s, POP3_TOP, numbers, n);
+	return true;
+}
+
+/* One is answered; push() forgets them all with the last. */
+static void
+on_header(struct source_pop3 *s, uint32_t number, bool ok)
+{
+	const struct session *session = &s->session;
+
+	s->answered++;
+	if (ok)
+		session->source.events->header(session->source.arg, number, 0);
+	if (session->conn == NULL)
+		return;
+	push(s);
+	if (s->answered == 0)
+		session->source.events->headed(session->source.arg);
+}
+
 /* The terminator decides where a message ends, not its listed size; but one
  * that lacks a tenth was cut off, perhaps by a server that forgot to stuff a
  * dot, and must not be taken for whole (CASES P18). */
@@ -368,6 +396,10 @@ on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 	case POP3_DELE:
 		on_dele(s, ev->ok);
 		break;
+	case POP3_TOP:
+		if (!ev->ok)
+			on_header(s, ev->number, false);
+		break;
 	case POP3_QUIT:
 		session_down(&s->session, NULL);
 		break;
@@ -389,6 +421,21 @@ on_end(struct source_pop3 *s, const struct pop3_event *ev)
 		on_listed(s, ev);
 	else if (ev->cmd == POP3_RETR)
 		on_retr_end(s, ev);
+	else if (ev->cmd == POP3_TOP)
+		on_header(s, ev->number, true);
+}
+
+static void
+on_body(struct source_pop3 *s, const struct pop3_event *ev)
+{
+	const struct source *source = &s->session.source;
+
+	if (ev->cmd == POP3_TOP) {
+		source->events->header_piece(source->arg, ev->text);
+		return;
+	}
+	s->received += ev->text.n;
+	source->events->piece(source->arg, ev->text);
 }
 
 static void
@@ -405,9 +452,7 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_item(s, ev);
 		break;
 	case POP3_EV_BODY:
-		s->received += ev->text.n;
-		s->session.source.events->piece(
-		    s->session.source.arg, ev->text);
+		on_body(s, ev);
 		break;
 	case POP3_EV_END:
 		on_end(s, ev);
@@ -512,6 +557,7 @@ const struct source_driver source_pop3_driver = {
 	.list = pop3_list,
 	.sizes = NULL, /* every entry has one */
 	.fetch = pop3_fetch,
+	.headers = pop3_headers,
 	.remove = pop3_remove,
 	.quit = pop3_leave,
 	.close = session_close,

@@ -7,23 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
-
 #include "base/mem.h"
 #include "proto/dot.h"
+#include "relay/fingerprint.h"
 
 struct spool_pool {
 	int dir; /* foreign */
 	uint64_t max, reserved;
 	size_t memory; /* of all spools */
 	TAILQ_HEAD(spool_waiters, spool_waiter) waiters;
-};
-
-/* SHA-256 that leaves CRLFs at the very end out: POP3 and IMAP servers differ
- * in how many they show of one and the same message. */
-struct digest {
-	EVP_MD_CTX *ctx; /* owned; NULL once finished */
-	uint64_t held;   /* bytes of CRLFs not hashed yet */
 };
 
 struct spool {
@@ -99,41 +91,6 @@ spool_waiter_cancel(struct spool_pool *p, struct spool_waiter *w)
 	w->waiting = false;
 }
 
-static void
-digest_init(struct digest *d)
-{
-	d->ctx = EVP_MD_CTX_new();
-	if (d->ctx == NULL ||
-	    EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) != 1)
-		abort();
-	d->held = 0;
-}
-
-static void
-digest_add(struct digest *d, struct span s)
-{
-	size_t n = s.n;
-
-	while (n > 0 && (s.p[n - 1] == '\r' || s.p[n - 1] == '\n'))
-		n--;
-	/* Normalised, so what was held back is CRLFs, the last perhaps half. */
-	if (n > 0) {
-		for (uint64_t i = 0; i < d->held; i++)
-			EVP_DigestUpdate(d->ctx, i % 2 == 0 ? "\r" : "\n", 1);
-		d->held = 0;
-	}
-	EVP_DigestUpdate(d->ctx, s.p, n);
-	d->held += s.n - n;
-}
-
-static void
-digest_end(struct digest *d, unsigned char *hash_r)
-{
-	EVP_DigestFinal_ex(d->ctx, hash_r, NULL);
-	EVP_MD_CTX_free(d->ctx);
-	d->ctx = NULL;
-}
-
 struct spool *
 spool_new(struct spool_pool *p, const char *token, uint64_t limit)
 {
@@ -165,8 +122,8 @@ spool_unref(struct spool **spool)
 	*spool = NULL;
 	if (s == NULL || --s->refs > 0)
 		return;
-	EVP_MD_CTX_free(s->header.ctx);
-	EVP_MD_CTX_free(s->content.ctx);
+	digest_free(&s->header);
+	digest_free(&s->content);
 	s->pool->memory -= s->counted;
 	if (s->fd >= 0)
 		close(s->fd);
@@ -256,7 +213,6 @@ static bool
 take(struct spool *s, struct span bytes, struct fault *f)
 {
 	uint64_t before = s->scan.bytes;
-	bool was_header = !s->scan.body;
 
 	if (bytes.n > s->limit - s->size) {
 		fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "download",
@@ -270,11 +226,7 @@ take(struct spool *s, struct span bytes, struct fault *f)
 	s->size += bytes.n;
 	header_feed(&s->scan, bytes);
 	digest_add(&s->content, bytes);
-	if (was_header) {
-		uint64_t n =
-		    s->scan.body ? s->scan.header_bytes - before : bytes.n;
-		digest_add(&s->header, span_make(bytes.p, (size_t)n));
-	}
+	digest_add_header(&s->header, &s->scan, before, bytes);
 	return true;
 }
 

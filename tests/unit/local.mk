@@ -175,3 +175,15 @@ tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/trail.h \
 	tests/fake/fake_store.c tests/fake/fake_store.h
 tests_unit_test_worker_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_worker_LDADD = $(RELAY_TEST_LIBS)
+
+# What a message is recognised by on another server.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_imap_date tests/unit/test_fingerprint
+endif
+tests_unit_test_imap_date_SOURCES = tests/unit/test_imap_date.c
+tests_unit_test_imap_date_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_date_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) \
+	$(SYSTEMD_LIBS)
+tests_unit_test_fingerprint_SOURCES = tests/unit/test_fingerprint.c
+tests_unit_test_fingerprint_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_fingerprint_LDADD = $(RELAY_TEST_LIBS)

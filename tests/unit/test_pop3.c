@@ -181,6 +181,15 @@ test_P16_retr(void **state)
 }
 
 static void
+test_top(void **state)
+{
+	(void)state;
+	check("t", HI "+OK\r\nA: b\r\n\r\n.\r\n",
+	    HELLO "13.7 ok: \nbody: A: b\\r\\n\\r\\n\nend 13.7 0\nleft 0\n");
+	check("t", HI "-ERR no\r\n", HELLO "13.7 err: no\nleft 0\n");
+}
+
+static void
 test_P18_message_ends_early(void **state)
 {
 	(void)state;
@@ -279,13 +288,15 @@ test_commands(void **state)
 	assert_out(&m, "RETR 2147483647\r\n");
 	assert_true(pop3_simple(&m, POP3_UIDL));
 	assert_out(&m, "UIDL\r\n");
+	assert_true(pop3_numbered(&m, POP3_TOP, 12));
+	assert_out(&m, "TOP 12 0\r\n");
 	assert_false(pop3_simple(&m, POP3_RETR));
 	assert_false(pop3_simple(&m, POP3_GREETING));
 	assert_false(pop3_numbered(&m, POP3_RETR, 0));
 	assert_false(pop3_numbered(&m, POP3_LIST, 1));
 	assert_true(pop3_auth(&m, "PLAIN", span_str("AAA=")));
 	assert_out(&m, "AUTH PLAIN AAA=\r\n");
-	assert_int_equal(pop3_outstanding(&m), 4);
+	assert_int_equal(pop3_outstanding(&m), 5);
 	pop3_free(&m);
 }
 
@@ -366,6 +377,7 @@ main(void)
 		cmocka_unit_test(test_P13_odd_uidl),
 		cmocka_unit_test(test_P14_wrong_numbers),
 		cmocka_unit_test(test_P16_retr),
+		cmocka_unit_test(test_top),
 		cmocka_unit_test(test_P18_message_ends_early),
 		cmocka_unit_test(test_P19_only_crlf_dot_crlf_ends),
 		cmocka_unit_test(test_P21_dele_P22_quit),
