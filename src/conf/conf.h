@@ -86,6 +86,7 @@ struct conf {
 	uint64_t spool_max, message_max;         /* bytes */
 	uint64_t connect_timeout, reply_timeout; /* seconds */
 	uint64_t dot_timeout, shutdown_grace;    /* seconds */
+	unsigned guard; /* percent of a mailbox; 0: off */
 };
 
 struct conf_problem {

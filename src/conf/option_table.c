@@ -78,6 +78,10 @@ const struct option option_table[] = {
 	  .offset = GLOBAL(shutdown_grace),
 	  .dflt = "30s", .min = 1, .max = HOUR,
 	  .help = "time that a stop waits for such replies" },
+	{ "guard", OPTION_GLOBAL, OPTION_PERCENT,
+	  .offset = GLOBAL(guard),
+	  .dflt = "50%", .min = 0, .max = 100,
+	  .help = "share of a mailbox that may become new without a question" },
 
 	{ "name", SERVERS, OPTION_NAME, .required = true,
 	  .offset = ACCOUNT(name),

@@ -32,6 +32,7 @@ enum option_type {
 	OPTION_INTEGER,  /* unsigned, min..max */
 	OPTION_DURATION, /* "90s" "5m" "2h" "30d"; uint64_t, in seconds */
 	OPTION_SIZE,     /* "64K" "100M" "1G"; uint64_t, in bytes */
+	OPTION_PERCENT,  /* "50%"; unsigned, min..max */
 	OPTION_PIN,      /* SHA-256 of a certificate, hex, colons allowed */
 	OPTION_NAMES,    /* a name or a list of names; char **, NULL ends it */
 };

@@ -54,6 +54,7 @@ static const char *const type_names[] = {
 	[OPTION_INTEGER] = "integer",
 	[OPTION_DURATION] = "duration",
 	[OPTION_SIZE] = "size",
+	[OPTION_PERCENT] = "percentage",
 	[OPTION_PIN] = "sha256",
 	[OPTION_NAMES] = "names",
 };
@@ -211,6 +212,7 @@ is_string_of(enum option_type type, const char *s)
 	case OPTION_INTEGER:
 	case OPTION_DURATION:
 	case OPTION_SIZE:
+	case OPTION_PERCENT:
 	case OPTION_PIN:
 		break;
 	}
@@ -306,6 +308,20 @@ set_integer(const struct option *o, const char *text, unsigned *value)
 	return true;
 }
 
+/* With its sign, so that 5 is not taken for 5 messages. */
+static bool
+set_percent(const struct option *o, const char *text, unsigned *value)
+{
+	size_t n = strlen(text);
+	uint64_t v;
+
+	if (n < 2 || text[n - 1] != '%' ||
+	    !span_uint(span_make(text, n - 1), o->max, &v) || v < o->min)
+		return false;
+	*value = (unsigned)v;
+	return true;
+}
+
 static bool
 set_string(const struct option *o, const char *text, char **value)
 {
@@ -333,6 +349,8 @@ option_set(const struct option *o, const char *text, void *structure)
 		return parse_unit(o, time_units, text, field);
 	case OPTION_SIZE:
 		return parse_unit(o, size_units, text, field);
+	case OPTION_PERCENT:
+		return set_percent(o, text, field);
 	case OPTION_PIN:
 		return set_pin(text, field);
 	case OPTION_NAMES:
@@ -386,6 +404,11 @@ add_range(struct option_text *t, const struct option *o, const char *between)
 		    (unsigned long long)o->max);
 		return;
 	}
+	if (o->type == OPTION_PERCENT) {
+		add(t, "%llu%%%s%llu%%", (unsigned long long)o->min, between,
+		    (unsigned long long)o->max);
+		return;
+	}
 	add_unit(t, units, o->min);
 	add(t, "%s", between);
 	add_unit(t, units, o->max);
@@ -436,6 +459,7 @@ static const char *const wants[] = {
 	[OPTION_INTEGER] = "a whole number without quotes, ",
 	[OPTION_DURATION] = "a duration such as \"90s\", \"5m\" or \"2h\", ",
 	[OPTION_SIZE] = "a size such as \"64K\", \"100M\" or \"1G\", ",
+	[OPTION_PERCENT] = "a percentage such as \"50%\", ",
 	[OPTION_PIN] = "the SHA-256 of a certificate: 64 hex digits, colons "
 		       "allowed, such as \"9F:86:D0:...\"",
 	[OPTION_NAMES] = "the name of a destination or a list of names such "
