@@ -58,6 +58,7 @@ worker_abandon(struct worker *w)
 	spool_waiter_cancel(w->ctx->pool, &w->waiter);
 	source_close(&w->source);
 	spool_unref(&w->incoming);
+	worker_forget_headers(w);
 	w->incoming_failed = w->sizing = false;
 	w->state = WORKER_DRAINING;
 	worker_drop(w, MESSAGE_FETCHING);
@@ -168,38 +169,61 @@ on_settled(void *arg, struct store_answer *a)
 		worker_fail(w, &a->fault);
 		return;
 	}
+	if (a->paused) {
+		worker_fail(w, &a->fault);
+		return;
+	}
+	if (a->unknown > 0) {
+		w->unknown = a->unknown;
+		worker_recognise(w);
+		return;
+	}
 	tell_baseline(w, a);
+	worker_tell_recognised(w, a);
 	w->baseline = true;
+	w->generation = w->opened.generation;
 	w->removals = a->removing;
 	w->state = WORKER_WORKING;
 	w->exhausted = w->removing_only || a->waiting == 0;
 	worker_advance(w);
 }
 
+void
+worker_end_listing(struct worker *w, bool recognised)
+{
+	const struct conf_account *a = w->account;
+	struct store_listing l = {
+		.imap = a->protocol == CONF_IMAP,
+		.complete = w->complete_listing,
+		.generation = w->opened.generation,
+		.list_from = w->list_from,
+		.relay_all = a->first == CONF_FIRST_ALL,
+		.recognised = recognised,
+		.guard = w->ctx->conf->guard,
+		.destinations = (const char *const *)a->destination_names,
+		.ndestinations = a->ndestinations,
+	};
+
+	w->state = WORKER_SETTLING;
+	w->asked = true;
+	w->after = 0; /* the headers' pages were counted with it */
+	store_listing_end(w->ctx->store, w->mailbox, &l,
+	    (struct store_done){ on_settled, w });
+}
+
 static void
 on_listed(void *arg, bool complete)
 {
 	struct worker *w = arg;
-	const struct conf_account *a = w->account;
-	struct store_listing l = {
-		.imap = a->protocol == CONF_IMAP,
-		.complete = complete,
-		.generation = w->opened.generation,
-		.list_from = w->list_from,
-		.relay_all = a->first == CONF_FIRST_ALL,
-		.destinations = (const char *const *)a->destination_names,
-		.ndestinations = a->ndestinations,
-	};
 
 	if (!complete)
 		log_line(LOG_NOTICE,
 		    "%s: the server's listings of %s disagree; nothing that is "
 		    "missing is taken for removed",
-		    a->name, FOLDER);
-	w->state = WORKER_SETTLING;
-	w->asked = true;
-	store_listing_end(w->ctx->store, w->mailbox, &l,
-	    (struct store_done){ on_settled, w });
+		    w->account->name, FOLDER);
+	w->complete_listing = complete;
+	w->unknown = 0;
+	worker_end_listing(w, false);
 }
 
 static void
@@ -211,6 +235,9 @@ on_ready(void *arg, const struct source_mailbox *m)
 	w->trace.generation = m->generation;
 	w->state = WORKER_LISTING;
 	store_listing_begin(w->ctx->store, w->mailbox);
+	/* Other UIDs than those on record: all of it is looked at. */
+	if (m->generation != w->generation)
+		w->list_from = 1;
 	/* UIDNEXT tells without a listing that nothing is new. */
 	if (w->baseline && m->next > 0 && w->list_from >= m->next)
 		on_listed(w, true);
@@ -340,6 +367,9 @@ static const struct source_events source_events = {
 	.sized = worker_on_sized,
 	.piece = worker_on_piece,
 	.fetched = worker_on_fetched,
+	.header_piece = worker_on_header_piece,
+	.header = worker_on_header,
+	.headed = worker_on_headed,
 	.removed = on_removed,
 	.down = on_down,
 };

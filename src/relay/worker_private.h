@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "net/loop.h"
+#include "relay/fingerprint.h"
 #include "relay/source.h"
 #include "relay/spool.h"
 #include "relay/trace.h"
@@ -16,18 +17,21 @@
 #include "relay/worker.h"
 
 struct store_answer;
+struct store_header;
 
 #define FOLDER "INBOX"
 #define LISTING_BATCH 512 /* entries on their way to the store */
 #define WORK_BATCH 256    /* items asked of the store at a time */
 #define REMOVE_BATCH 1000
+#define HEADER_BATCH 512 /* headers fetched with one look at the store */
 
 enum worker_state {
 	WORKER_IDLE,
 	WORKER_LOOKUP,  /* what the store knows of the mailbox */
 	WORKER_OPENING, /* connect, log in, select */
 	WORKER_LISTING,
-	WORKER_SETTLING, /* the store compares */
+	WORKER_SETTLING,    /* the store compares */
+	WORKER_RECOGNISING, /* it wants headers first */
 	WORKER_WORKING,
 	WORKER_REMOVING,
 	WORKER_LEAVING,
@@ -92,6 +96,12 @@ struct worker {
 	struct fault incoming_fault;
 	bool incoming_failed;
 	uint64_t discarded;
+	uint64_t unknown;      /* messages whose headers the store wanted */
+	uint64_t header_bytes; /* that were read for it */
+	bool heading;          /* a header is coming in ... */
+	struct fingerprint fingerprint; /* ... here */
+	struct store_header *headers;   /* owned; for the store */
+	size_t nheaders;
 	struct spool_waiter waiter;
 };
 
@@ -103,6 +113,18 @@ void worker_remove_next(struct worker *w);
 void worker_end_poll(struct worker *w);
 void worker_tell_dry(
     struct worker *w, const struct store_answer *a, const char *what);
+
+/* Once more with recognised, when the headers of the unknown are given. */
+void worker_end_listing(struct worker *w, bool recognised);
+
+/* worker_recognise.c */
+void worker_recognise(struct worker *w);
+void worker_forget_headers(struct worker *w);
+void worker_on_header_piece(void *arg, struct span bytes);
+void worker_on_header(void *arg, uint32_t number, int64_t date);
+void worker_on_headed(void *arg);
+void worker_tell_recognised(
+    const struct worker *w, const struct store_answer *a);
 
 /* worker_haul.c */
 void worker_advance(struct worker *w);

@@ -172,6 +172,7 @@ delivery_relayed(struct db *db, struct request *r)
 	q = db_query(db,
 	    "UPDATE delivery SET"
 	    " state = CASE state WHEN 'gone' THEN 'gone' ELSE 'relayed' END,"
+	    " was = CASE state WHEN 'gone' THEN 'relayed' ELSE '' END,"
 	    " reply = ?2, changed = ?3, next_try = 0 WHERE id = ?1");
 	query_int(q, 1, r->id);
 	query_text(q, 2, r->verdict.reply);

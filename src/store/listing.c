@@ -102,14 +102,8 @@ listing_add(struct db *db, struct request *r)
 
 /* --- the end: comparison ---------------------------------------------- */
 
-struct mailbox {
-	uint64_t generation;
-	int64_t highwater;
-	bool baseline;
-};
-
 static bool
-find_mailbox(struct db *db, int64_t id, struct mailbox *m_r)
+find_mailbox(struct db *db, int64_t id, struct mailbox_row *m_r)
 {
 	struct query *q = db_query(db,
 	    "SELECT generation, highwater, baseline FROM mailbox"
@@ -131,28 +125,21 @@ refuse(struct request *r, enum fault_when when, const char *why)
 	return false;
 }
 
-/* UIDs of another generation name other messages: nothing is concluded from
- * them (CASES I1, I2). */
+/* Nothing is concluded from UIDs without a generation (CASES I2), nor from one
+ * that changed while not all is listed (I1). */
 static bool
-check_generation(struct request *r, const struct mailbox *m)
+check_generation(struct request *r, const struct mailbox_row *m)
 {
 	const struct store_listing *l = &r->listing;
 
 	if (l->imap && (l->generation == 0 || l->generation > UINT32_MAX))
 		return refuse(
 		    r, FAULT_NEVER, "the server gives no usable UIDVALIDITY");
-	if (!m->baseline || m->generation == l->generation)
-		return true;
-	if (m->generation == 0 || l->generation == 0)
-		return refuse(r, FAULT_NEVER,
-		    "this mailbox was read with the other protocol before; "
-		    "its UIDs do not compare");
-	fault_set(&r->answer.fault, FAULT_ACCOUNT, FAULT_NEVER, phase,
-	    "UIDVALIDITY changed from %llu to %llu: the messages on record "
-	    "cannot be told from new ones",
-	    (unsigned long long)m->generation,
-	    (unsigned long long)l->generation);
-	return false;
+	if (l->imap && m->baseline && m->generation != l->generation &&
+	    (!l->complete || l->list_from > 1))
+		return refuse(r, FAULT_LATER,
+		    "the UIDVALIDITY changed and not all is listed");
+	return true;
 }
 
 /* IMAP UIDs are numbers from here on.  One that is not its own decimal form,
@@ -235,12 +222,14 @@ add_new(struct db *db, const struct request *r, int64_t highwater)
 	    "  destination, state, size, first_seen, changed)"
 	    " SELECT ?1, ?2, l.uid, l.duplicate, t.destination, 'new',"
 	    "  l.size, ?3, ?3 FROM listing l CROSS JOIN target t"
-	    " WHERE l.mailbox = ?1 AND l.uid > ?4 AND NOT EXISTS ("
+	    " WHERE l.mailbox = ?1 AND l.uid > ?4 AND l.found <> 3"
+	    " AND NOT EXISTS ("
 	    "  SELECT 1 FROM delivery d WHERE d.mailbox = ?1"
 	    "  AND d.generation = ?2 AND d.uid = l.uid"
 	    "  AND d.duplicate = l.duplicate AND d.state <> 'gone')"
 	    " ON CONFLICT DO UPDATE SET state = 'new', removing = 0,"
-	    "  missed = 0, attempt = 0, fingerprint = NULL, hash = NULL,"
+	    "  was = '', missed = 0, attempt = 0, fingerprint = NULL, hash = "
+	    "NULL,"
 	    "  size = excluded.size, trace = '', reply = '',"
 	    "  first_seen = excluded.first_seen, changed = excluded.changed,"
 	    "  next_try = 0");
@@ -291,7 +280,7 @@ run_absent(struct db *db, const struct request *r, const char *text)
 /* Absent for the second time, or once when we asked for the removal. */
 #define BURY(index)                                                            \
 	"UPDATE delivery INDEXED BY " index                                    \
-	" SET state = 'gone', missed = 0, removing = 0,"                       \
+	" SET state = 'gone', was = state, missed = 0, removing = 0,"          \
 	" doubt = doubt OR state = 'in_doubt', changed = ?3" ABSENT
 
 static uint64_t
@@ -372,7 +361,8 @@ of_listing(struct db *db, const struct request *r, const char *text)
 /* What is settled now: never lower than before, and only as far as a complete
  * listing reaches. */
 static int64_t
-new_highwater(struct db *db, const struct request *r, const struct mailbox *m)
+new_highwater(
+    struct db *db, const struct request *r, const struct mailbox_row *m)
 {
 	const struct store_listing *l = &r->listing;
 	int64_t high = m->highwater;
@@ -388,7 +378,8 @@ new_highwater(struct db *db, const struct request *r, const struct mailbox *m)
 }
 
 static void
-save_mailbox(struct db *db, const struct request *r, const struct mailbox *m)
+save_mailbox(
+    struct db *db, const struct request *r, const struct mailbox_row *m)
 {
 	struct query *q = db_query(db,
 	    "UPDATE mailbox SET generation = ?2, highwater = ?3, baseline = 1"
@@ -402,7 +393,7 @@ save_mailbox(struct db *db, const struct request *r, const struct mailbox *m)
 
 /* The first complete listing: everything that is there gets its place. */
 static void
-set_baseline(struct db *db, struct request *r, const struct mailbox *m)
+set_baseline(struct db *db, struct request *r, const struct mailbox_row *m)
 {
 	struct store_answer *a = &r->answer;
 
@@ -412,13 +403,14 @@ set_baseline(struct db *db, struct request *r, const struct mailbox *m)
 	} else {
 		if (!r->listing.imap)
 			add_known(db, r);
+		recognise_baseline(db, r);
 		a->known = a->listed;
 	}
 	save_mailbox(db, r, m);
 }
 
 static void
-compare(struct db *db, struct request *r, const struct mailbox *m)
+compare(struct db *db, struct request *r, const struct mailbox_row *m)
 {
 	int64_t before = sqlite3_total_changes64(db->sql);
 
@@ -439,7 +431,7 @@ compare(struct db *db, struct request *r, const struct mailbox *m)
 bool
 listing_end(struct db *db, struct request *r)
 {
-	struct mailbox m = { .highwater = 0 };
+	struct mailbox_row m = { .highwater = 0 };
 
 	r->now = time(NULL);
 	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0) {
@@ -456,6 +448,8 @@ listing_end(struct db *db, struct request *r)
 		return false;
 	r->answer.listed = (uint64_t)of_listing(
 	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	if (m.baseline && recognise(db, r, &m) == RECOGNITION_WAIT)
+		return true;
 	set_targets(db, &r->listing);
 	if (m.baseline)
 		compare(db, r, &m);

@@ -182,5 +182,5 @@ mailbox_find(struct db *db, struct request *r)
 	memcpy(r->answer.account_uuid, a.uuid, sizeof(a.uuid));
 	if (!stored(db, r, a.id))
 		add_mailbox(db, r, a.id);
-	return true;
+	return !recognise_question(db, r->answer.mailbox, &r->answer.fault);
 }

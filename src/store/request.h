@@ -18,6 +18,13 @@
 struct db;
 struct query;
 
+/* recognition.decision */
+enum recognise_decision {
+	RECOGNISE_ASK,
+	RECOGNISE_AS_KNOWN,
+	RECOGNISE_RELAY,
+};
+
 struct request_mailbox {
 	const char *name, *user, *host, *folder; /* in owned */
 };
@@ -55,6 +62,15 @@ struct request_verdict {
 	char reply[STORE_REPLY_MAX];
 };
 
+struct request_headers {
+	size_t n; /* of struct store_header, in owned */
+};
+
+struct request_accept {
+	const char *account; /* in owned */
+	enum recognise_decision decision;
+};
+
 struct request {
 	TAILQ_ENTRY(request) next;
 	/* In the database thread, inside a transaction.  false: refused, with
@@ -73,11 +89,20 @@ struct request {
 		struct request_page page;
 		struct request_attempt attempt;
 		struct request_verdict verdict;
+		struct request_headers headers;
+		struct request_accept accept;
 	};
 	void *owned; /* one block behind the pointers above */
 };
 
 TAILQ_HEAD(request_list, request);
+
+/* What a listing is compared with. */
+struct mailbox_row {
+	uint64_t generation;
+	int64_t highwater;
+	bool baseline;
+};
 
 /* mailbox.c */
 bool mailbox_find(struct db *db, struct request *r);
@@ -91,6 +116,24 @@ bool listing_drop(struct db *db, struct request *r);
 /* work.c */
 bool work_pending(struct db *db, struct request *r);
 bool work_removals(struct db *db, struct request *r);
+
+void request_add_number(struct request *r, uint32_t number);
+
+/* recognise.c */
+enum recognition {
+	RECOGNITION_NONE, /* no reason to look closer */
+	RECOGNITION_WAIT, /* for headers, or for a person: compare nothing */
+	RECOGNITION_DONE, /* *m is as it is stored now */
+};
+enum recognition recognise(
+    struct db *db, struct request *r, struct mailbox_row *m);
+/* The first listing was recorded as known. */
+void recognise_baseline(struct db *db, const struct request *r);
+/* A person was asked and has not decided: the fault says it. */
+bool recognise_question(struct db *db, int64_t mailbox, struct fault *fault_r);
+bool recognise_unknown(struct db *db, struct request *r);
+bool recognise_headers(struct db *db, struct request *r);
+bool recognise_accept(struct db *db, struct request *r);
 
 /* delivery.c */
 enum store_state delivery_state(const struct query *q, int column);

@@ -5,13 +5,32 @@
 #define NUMBER(x) TEXT_OF(x)
 
 /*
+ * recognition: what must be known of a mailbox to tell old messages from new
+ * ones when all have new UIDs (recognise.c).  known_before: wall clock of the
+ * baseline; until: headers are looked at up to then; asks: a person is asked
+ * about so many messages, whose keys are in question.
+ */
+#define SCHEMA_RECOGNITION                                                     \
+	"CREATE TABLE recognition ("                                           \
+	" mailbox INTEGER PRIMARY KEY REFERENCES mailbox,"                     \
+	" known_before INTEGER NOT NULL DEFAULT 0,"                            \
+	" until INTEGER NOT NULL DEFAULT 0,"                                   \
+	" asks INTEGER NOT NULL DEFAULT 0,"                                    \
+	" listed INTEGER NOT NULL DEFAULT 0,"                                  \
+	" decision INTEGER NOT NULL DEFAULT 0) STRICT;"                        \
+	"CREATE TABLE question ("                                              \
+	" mailbox INTEGER NOT NULL REFERENCES mailbox,"                        \
+	" key BLOB NOT NULL,"                                                  \
+	" PRIMARY KEY (mailbox, key)) STRICT, WITHOUT ROWID;"
+
+/*
  * delivery.uid is an integer for IMAP, so that it sorts as UIDs do, and a blob
  * for POP3, whose UIDLs are opaque.  SQLite sorts every integer before every
  * blob, which lets one statement say "uid > highwater" for both.
  *
  * A message that was there before us has one row, `known`, without a
  * destination.  missed is set when one complete listing did not show the
- * message; the second one in a row makes it `gone`.
+ * message; the second one in a row makes it `gone`, and was keeps what it was.
  */
 const char schema_sql[] = "PRAGMA application_id = " NUMBER(
     SCHEMA_APPLICATION_ID) ";"
@@ -67,6 +86,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "DEFAULT 0,"
 					       " doubt INTEGER NOT NULL "
 					       "DEFAULT 0,"
+					       " was TEXT NOT NULL DEFAULT "
+					       "'',"
 					       " fingerprint BLOB,"
 					       " hash BLOB,"
 					       " size INTEGER NOT NULL DEFAULT "
@@ -105,13 +126,15 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "CREATE INDEX delivery_gone ON "
 					       "delivery"
 					       " (mailbox, changed) WHERE "
-					       "state = 'gone';";
+					       "state = "
+					       "'gone';" SCHEMA_RECOGNITION;
 
 /*
  * session: the mailboxes whose listing was begun; without it an end that lost
  * its begin would look like an empty mailbox.
  * trying: rows whose first doubtful try was made by this process and not yet
  * given up; only the refusal of such a try may clear the doubt (rule R4).
+ * matched: rows that get a new UID (recognise.c).
  */
 const char schema_temp_sql[] =
     "CREATE TEMP TABLE session (mailbox INTEGER PRIMARY KEY) STRICT;"
@@ -121,7 +144,13 @@ const char schema_temp_sql[] =
     " duplicate INTEGER NOT NULL,"
     " number INTEGER NOT NULL,"
     " size INTEGER NOT NULL,"
+    " found INTEGER NOT NULL DEFAULT 0,"
+    " date INTEGER NOT NULL DEFAULT 0,"
+    " fingerprint BLOB,"
     " PRIMARY KEY (mailbox, uid, duplicate)) STRICT, WITHOUT ROWID;"
     "CREATE INDEX temp.listing_number ON listing (mailbox, number);"
     "CREATE TEMP TABLE target (destination TEXT PRIMARY KEY) STRICT;"
-    "CREATE TEMP TABLE trying (id INTEGER PRIMARY KEY) STRICT;";
+    "CREATE TEMP TABLE trying (id INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TEMP TABLE matched (id INTEGER PRIMARY KEY, uid ANY NOT NULL,"
+    " duplicate INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX temp.matched_uid ON matched (uid, duplicate);";

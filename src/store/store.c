@@ -524,3 +524,38 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	copy_reply(r, refusal->reply);
 	send_request(s, r);
 }
+
+void
+store_unknown(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
+    struct store_done done)
+{
+	struct request *r = request_new(recognise_unknown, mailbox, done);
+
+	r->page = (struct request_page){ .after = after, .limit = limit };
+	send_request(s, r);
+}
+
+void
+store_headers(struct store *s, int64_t mailbox,
+    const struct store_header *headers, size_t n)
+{
+	struct request *r = request_new(recognise_headers, mailbox, nobody);
+	struct store_header *copy = mem_array(n, sizeof(*copy));
+
+	memcpy(copy, headers, n * sizeof(*copy));
+	r->owned = copy;
+	r->headers.n = n;
+	send_request(s, r);
+}
+
+void
+store_accept(
+    struct store *s, const char *account, bool as_known, struct store_done done)
+{
+	struct request *r = request_new(recognise_accept, 0, done);
+
+	r->owned = mem_strdup(account);
+	r->accept.account = r->owned;
+	r->accept.decision = as_known ? RECOGNISE_AS_KNOWN : RECOGNISE_RELAY;
+	send_request(s, r);
+}

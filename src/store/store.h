@@ -87,6 +87,15 @@ struct store_answer {
 	struct store_item *items;
 	size_t nitems;
 
+	/* store_listing_end with baseline: so many messages are unknown that
+	 * may be old ones; nothing was compared, see store_unknown().  Or it
+	 * was compared, and a person must decide first: fault says it. */
+	uint64_t unknown;
+	bool paused;
+	/* Of the unknown ones those that have a record, and those that are as
+	 * good as known; the rest is in added. */
+	uint64_t recognised, as_known;
+
 	/* store_relayed: no other destination of this message is outstanding */
 	bool complete;
 };
@@ -150,6 +159,9 @@ struct store_listing {
 	uint64_t generation; /* UIDVALIDITY; 0 for POP3 */
 	uint64_t list_from;  /* as answered by store_mailbox() */
 	bool relay_all;      /* first = all: the baseline is relayed too */
+	bool recognised;     /* the headers of what is unknown were given, as
+	                        far as they are to be had */
+	unsigned guard;      /* percent that must be unknown to ask; 0: never */
 	const char *const *destinations;
 	size_t ndestinations;
 };
@@ -161,6 +173,29 @@ struct store_listing {
  * row (DURABILITY.md 4.2). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
+
+/* The next at most limit messages of this session's listing that are unknown:
+ * items with a number and nothing else, ascending. */
+void store_unknown(struct store *s, int64_t mailbox, uint32_t after,
+    size_t limit, struct store_done done);
+
+struct store_header {
+	uint32_t number;
+	int64_t date;    /* when the server got it; 0: not known */
+	bool identified; /* it has a header */
+	unsigned char fingerprint[16];
+};
+/* Theirs; copied.  When all are in, store_listing_end() with recognised set
+ * compares what is listed. */
+void store_headers(struct store *s, int64_t mailbox,
+    const struct store_header *headers, size_t n);
+
+/* What a person decided about the unknown messages of a paused account: those
+ * that were there when he was asked are known from now on, or all are to be
+ * relayed.  The next poll acts on it.  unknown says how many; 0: nothing was
+ * asked. */
+void store_accept(struct store *s, const char *account, bool as_known,
+    struct store_done done);
 
 /* The next at most limit items that wait to be relayed now (new, in_doubt,
  * deferred with next_try <= now), by number, all rows of one message together

@@ -108,6 +108,12 @@ append(struct store_answer *a, const struct store_item *item)
 	a->items[a->nitems++] = *item;
 }
 
+void
+request_add_number(struct request *r, uint32_t number)
+{
+	append(&r->answer, &(struct store_item){ .number = number });
+}
+
 static bool
 same_message(const struct store_answer *a, const struct store_item *item)
 {

@@ -163,3 +163,22 @@ fake_store_answer(struct store *s, struct store_answer *a)
 	answer(s, a);
 	store_items_free(a->items, a->nitems);
 }
+
+void
+store_unknown(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
+    struct store_done done)
+{
+	(void)mailbox;
+	(void)limit;
+	trail_event(s->trail, "unknown behind %u", after);
+	enqueue(s, done);
+}
+
+void
+store_headers(struct store *s, int64_t mailbox,
+    const struct store_header *headers, size_t n)
+{
+	(void)mailbox;
+	for (size_t i = 0; i < n; i++)
+		trail_event(s->trail, "header %u", headers[i].number);
+}

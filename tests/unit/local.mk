@@ -187,3 +187,10 @@ tests_unit_test_imap_date_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) \
 tests_unit_test_fingerprint_SOURCES = tests/unit/test_fingerprint.c
 tests_unit_test_fingerprint_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_fingerprint_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_recognise
+endif
+tests_unit_test_recognise_SOURCES = tests/unit/test_recognise.c \
+	$(STORE_FIXTURE)
+tests_unit_test_recognise_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_recognise_LDADD = $(STORE_TEST_LIBS)

@@ -159,7 +159,14 @@ world_list(struct world *w, const char *const *uids)
 const struct store_answer *
 world_end(struct world *w, const struct store_listing *l)
 {
+	struct store_listing again = *l;
+
 	store_listing_end(w->store, w->mailbox, l, world_done(w));
+	if (world_wait(w)->unknown == 0 || l->recognised)
+		return &w->a;
+	/* Without headers. */
+	again.recognised = true;
+	store_listing_end(w->store, w->mailbox, &again, world_done(w));
 	return world_wait(w);
 }
 

@@ -40,6 +40,7 @@ const struct store_answer *world_mailbox(
     struct world *w, const char *name, const char *user, const char *host);
 /* NULL ends the list of UIDs; message numbers count from 1. */
 void world_list(struct world *w, const char *const *uids);
+/* Where the store wants headers it is told that there are none. */
 const struct store_answer *world_end(
     struct world *w, const struct store_listing *l);
 const struct store_answer *world_work(

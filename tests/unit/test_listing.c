@@ -184,15 +184,19 @@ doubt_outlives_a_tombstone(void **state)
 	assert_true(w->a.items[0].doubt);
 }
 
+/* It is known again, unless its size says that the UIDL was used again. */
 static void
-known_that_was_gone_is_new(void **state)
+known_that_was_gone_is_known(void **state)
 {
 	struct world *w = *state;
 
 	world_poll(w, UIDS("k"));
 	world_poll(w, NOTHING);
 	assert_int_equal(world_poll(w, NOTHING)->gone, 1);
-	assert_int_equal(world_poll(w, UIDS("k"))->added, 1);
+	assert_int_equal(world_poll(w, UIDS("k"))->added, 0);
+	world_poll(w, NOTHING);
+	assert_int_equal(world_poll(w, NOTHING)->gone, 1);
+	assert_int_equal(world_poll(w, UIDS("j", "k"))->added, 2);
 	assert_string_equal(
 	    world_work(w, 1, 0, 9)->items[0].destination, "home");
 }
@@ -432,32 +436,16 @@ imap_uid_must_be_a_number(void **state)
 }
 
 static void
-uidvalidity_change_concludes_nothing(void **state)
+no_uidvalidity_concludes_nothing(void **state)
 {
 	struct world *w = *state;
 
 	imap(w, 7, 1, UIDS("5"));
 	imap(w, 7, 6, UIDS("6"));
-	assert_refused(imap(w, 8, 6, UIDS("1", "2")), FAULT_ACCOUNT,
-	    FAULT_NEVER, "changed from 7 to 8");
 	assert_refused(imap(w, 0, 6, UIDS("1")), FAULT_ACCOUNT, FAULT_NEVER,
 	    "no usable UIDVALIDITY");
-	world_list(w, UIDS("x"));
-	assert_refused(world_end(w, &world_pop3), FAULT_ACCOUNT, FAULT_NEVER,
-	    "other protocol");
 	assert_int_equal(list_from(w), 6);
 	assert_int_equal(imap(w, 7, 6, UIDS("6"))->waiting, 1);
-}
-
-static void
-pop3_mailbox_is_not_read_over_imap(void **state)
-{
-	struct world *w = *state;
-
-	world_one_new(w);
-	assert_refused(imap(w, 8, 1, UIDS("1")), FAULT_ACCOUNT, FAULT_NEVER,
-	    "other protocol");
-	assert_int_equal(world_poll(w, UIDS("x"))->waiting, 1);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -523,7 +511,7 @@ main(void)
 		TEST(missing_once_is_a_hiccup),
 		TEST(uid_listed_after_it_was_gone_is_new),
 		TEST(doubt_outlives_a_tombstone),
-		TEST(known_that_was_gone_is_new),
+		TEST(known_that_was_gone_is_known),
 		TEST(same_uidl_twice_is_two_messages),
 		TEST(uidls_are_opaque),
 		TEST(only_what_is_listed_is_work),
@@ -537,8 +525,7 @@ main(void)
 		TEST(imap_missing_message_is_no_work),
 		TEST(imap_same_uid_twice_is_one_message),
 		TEST(imap_uid_must_be_a_number),
-		TEST(uidvalidity_change_concludes_nothing),
-		TEST(pop3_mailbox_is_not_read_over_imap),
+		TEST(no_uidvalidity_concludes_nothing),
 		TEST(renamed_destination_loses_nothing),
 		TEST(dropped_destination_is_forgotten),
 	};
