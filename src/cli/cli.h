@@ -22,6 +22,7 @@ struct cli_command {
 /* Says what was wrong and how to ask for help; returns EX_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+int cli_accept(const struct cli_options *o, int argc, char **argv);
 int cli_check(const struct cli_options *o, int argc, char **argv);
 
 #endif

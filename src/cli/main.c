@@ -14,6 +14,9 @@
 #include "cli/cli.h"
 
 static const struct cli_command commands[] = {
+	{ "accept", "NAME ...",
+	    "decide about unknown messages: --as-known or --relay",
+	    cli_accept },
 	{ "check", "[--options]",
 	    "read the configuration and name every mistake", cli_check },
 };
