@@ -361,7 +361,8 @@ class FakePop3(TlsServer):
 
     uidl: "ok", "none" (-ERR) or "cut" (the list ends with the connection);
     capa: the capabilities, None for -ERR; sizes: what LIST says instead;
-    on_retr(session, number) may answer with bytes to send instead, or None.
+    on_retr(session, number) may answer with bytes to send instead, or None;
+    on_top likewise.
     """
 
     def __init__(self, certs, messages, cert="server", uidl="ok",
@@ -369,7 +370,7 @@ class FakePop3(TlsServer):
         self.mailbox = {"uid-%d" % i: raw
                         for i, raw in enumerate(messages, 1)}
         self.uidl, self.capa, self.sizes = uidl, capa, sizes or {}
-        self.on_retr = None
+        self.on_retr = self.on_top = None
         super().__init__(certs, cert)
 
     def new_session(self, sock):
@@ -400,7 +401,13 @@ class FakePop3(TlsServer):
                 self.listing(session, ["%d %s" % (i, u)
                                        for i, u in enumerate(uids, 1)],
                              cut=self.uidl == "cut")
-            elif verb in ("RETR", "TOP") and 0 < number <= len(uids):
+            elif verb == "TOP" and "TOP" in (self.capa or ()) and \
+                    0 < number <= len(uids):
+                header = self.mailbox[uids[number - 1]].partition(
+                    b"\r\n\r\n")[0] + b"\r\n\r\n"
+                other = self.on_top(session, number) if self.on_top else None
+                session.send(other or b"+OK\r\n" + header + b".\r\n")
+            elif verb == "RETR" and 0 < number <= len(uids):
                 self.retr(session, number, self.mailbox[uids[number - 1]])
             elif verb == "DELE" and 0 < number <= len(uids):
                 session.marked.add(uids[number - 1])

@@ -165,6 +165,14 @@ class Haul:
                               stderr=subprocess.STDOUT, check=False)
         return Result(done.returncode, done.stdout.decode())
 
+    def accept(self, name, how):
+        done = subprocess.run([MAILHAUL, "-c", self.conf, "--state",
+                               self.state, "accept", name, how],
+                              stdin=subprocess.DEVNULL, timeout=30,
+                              stdout=subprocess.PIPE, env=self.env(),
+                              stderr=subprocess.STDOUT, check=False)
+        return Result(done.returncode, done.stdout.decode())
+
     def close(self):
         for child in self.children:
             child.close()
