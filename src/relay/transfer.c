@@ -139,6 +139,8 @@ record_refused(struct transfer *t, enum store_state state)
 		.next_try = now,
 		.reply = t->result.fault.text,
 		.trace = t->item->trace,
+		.fingerprint =
+		    t->spool != NULL ? spool_fingerprint(t->spool) : NULL,
 	};
 
 	store_refused(t->ctx->store, t->item->id, &r,

@@ -189,6 +189,19 @@ delivery_relayed(struct db *db, struct request *r)
 
 /* --- refused ------------------------------------------------ */
 
+/* By it the refusal outlives a change of the UIDs. */
+static void
+keep_fingerprint(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db, "UPDATE delivery SET fingerprint = ?2"
+				       " WHERE id = ?1");
+
+	query_int(q, 1, r->id);
+	query_blob(
+	    q, 2, r->verdict.fingerprint, sizeof(r->verdict.fingerprint));
+	query_run(q);
+}
+
 bool
 delivery_refused(struct db *db, struct request *r)
 {
@@ -218,6 +231,8 @@ delivery_refused(struct db *db, struct request *r)
 	query_int(q, 6, r->now);
 	query_text(q, 7, v->trace);
 	query_run(q);
+	if (v->identified)
+		keep_fingerprint(db, r);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;
 }

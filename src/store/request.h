@@ -60,6 +60,8 @@ struct request_verdict {
 	bool remove;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
+	bool identified;
+	unsigned char fingerprint[16];
 };
 
 struct request_headers {

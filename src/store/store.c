@@ -521,6 +521,10 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->verdict.next_try = refusal->next_try;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
+	r->verdict.identified = refusal->fingerprint != NULL;
+	if (r->verdict.identified)
+		memcpy(r->verdict.fingerprint, refusal->fingerprint,
+		    sizeof(r->verdict.fingerprint));
 	copy_reply(r, refusal->reply);
 	send_request(s, r);
 }

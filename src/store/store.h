@@ -235,6 +235,7 @@ struct store_refusal {
 	const char *reply; /* words of the server, or ours */
 	const char
 	    *trace; /* for a row that has none yet; NULL or empty: none */
+	const unsigned char *fingerprint; /* 16 bytes; NULL: not downloaded */
 };
 void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
     struct store_done done);

@@ -238,6 +238,28 @@ doubt_and_refusal_are_kept(void **state)
 	assert_int_equal(w->a.waiting, 0);
 }
 
+/* Held before it was ever in doubt: by its fingerprint it stays held. */
+static void
+refusal_outlives_new_uids(void **state)
+{
+	struct world *w = *state;
+	unsigned char print[PRINT];
+	struct store_refusal r = { .state = STORE_HELD,
+		.now = 300,
+		.reply = "550 never",
+		.fingerprint = print };
+
+	print_of('a', print);
+	poll_headers(w, 7, NOTHING, "", 0);
+	poll_headers(w, 7, UIDS("5"), "", 0);
+	world_work(w, 1, 0, 9);
+	store_refused(w->store, w->a.items[0].id, &r, world_done(w));
+	assert_true(world_wait(w)->ok);
+	poll_headers(w, 8, UIDS("1"), "a", 0);
+	assert_int_equal(w->a.held, 1);
+	assert_int_equal(w->a.waiting, 0);
+}
+
 static void
 known_is_told_by_its_date(void **state)
 {
@@ -475,6 +497,7 @@ main(void)
 		TEST(no_header_is_no_match),
 		TEST(nothing_is_removed_for_a_match),
 		TEST(doubt_and_refusal_are_kept),
+		TEST(refusal_outlives_new_uids),
 		TEST(known_is_told_by_its_date),
 		TEST(date_says_nothing_when_all_was_relayed),
 		TEST(half_a_listing_concludes_nothing),
