@@ -202,6 +202,26 @@ keep_fingerprint(struct db *db, const struct request *r)
 	query_run(q);
 }
 
+/* What was held and is released starts from the beginning. */
+static void
+count_refusal(struct db *db, const struct request *r)
+{
+	struct query *q;
+
+	if (r->verdict.state == STORE_HELD) {
+		run_with_id(db, r,
+		    "UPDATE delivery SET refusals = 0, first_refusal = 0"
+		    " WHERE id = ?1");
+	} else if (r->verdict.counted) {
+		q = db_query(db, "UPDATE delivery SET refusals = refusals + 1,"
+				 " first_refusal = iif(first_refusal = 0, ?2,"
+				 " first_refusal) WHERE id = ?1");
+		query_int(q, 1, r->id);
+		query_int(q, 2, r->now);
+		query_run(q);
+	}
+}
+
 bool
 delivery_refused(struct db *db, struct request *r)
 {
@@ -233,6 +253,7 @@ delivery_refused(struct db *db, struct request *r)
 	query_run(q);
 	if (v->identified)
 		keep_fingerprint(db, r);
+	count_refusal(db, r);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;
 }

@@ -57,7 +57,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try;
-	bool remove;
+	bool remove, counted;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
@@ -71,6 +71,11 @@ struct request_headers {
 struct request_accept {
 	const char *account; /* in owned */
 	enum recognise_decision decision;
+};
+
+struct request_pause {
+	struct store_who who; /* name in owned */
+	struct store_pause pause;
 };
 
 struct request {
@@ -93,6 +98,7 @@ struct request {
 		struct request_verdict verdict;
 		struct request_headers headers;
 		struct request_accept accept;
+		struct request_pause pause;
 	};
 	void *owned; /* one block behind the pointers above */
 };
@@ -142,5 +148,10 @@ enum store_state delivery_state(const struct query *q, int column);
 bool delivery_in_doubt(struct db *db, struct request *r);
 bool delivery_relayed(struct db *db, struct request *r);
 bool delivery_refused(struct db *db, struct request *r);
+
+/* pause.c */
+bool pause_load(struct db *db, struct request *r);
+bool pause_save(struct db *db, struct request *r);
+bool pause_login(struct db *db, struct request *r);
 
 #endif

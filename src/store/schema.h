@@ -2,8 +2,8 @@
 /*
  * The tables of the state database: the SQL that makes an empty one, its
  * version and application id.  The statements that use them stand beside the
- * code that runs them (mailbox.c, listing.c, delivery.c); the settings SQLite
- * is opened with are in db.c.
+ * code that runs them (mailbox.c, listing.c, delivery.c, pause.c); the settings
+ * SQLite is opened with are in db.c.
  */
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H

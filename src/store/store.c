@@ -519,6 +519,7 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->now = refusal->now;
 	r->verdict.state = refusal->state;
 	r->verdict.next_try = refusal->next_try;
+	r->verdict.counted = refusal->counted;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
 	r->verdict.identified = refusal->fingerprint != NULL;
@@ -561,5 +562,47 @@ store_accept(
 	r->owned = mem_strdup(account);
 	r->accept.account = r->owned;
 	r->accept.decision = as_known ? RECOGNISE_AS_KNOWN : RECOGNISE_RELAY;
+	send_request(s, r);
+}
+
+static struct request *
+pause_request(bool (*apply)(struct db *db, struct request *r),
+    const struct store_who *who, struct store_done done)
+{
+	struct request *r = request_new(apply, 0, done);
+	char **copy = copy_strings(&who->name, 1);
+
+	r->owned = copy;
+	r->pause.who = *who;
+	r->pause.who.name = copy[0];
+	return r;
+}
+
+void
+store_pause_load(
+    struct store *s, const struct store_who *who, struct store_done done)
+{
+	send_request(s, pause_request(pause_load, who, done));
+}
+
+void
+store_pause_save(struct store *s, const struct store_who *who,
+    const struct store_pause *p, struct store_done done)
+{
+	struct request *r = pause_request(pause_save, who, done);
+
+	r->pause.pause = *p;
+	send_request(s, r);
+}
+
+void
+store_login(struct store *s, const char *account, int64_t now, int64_t delay,
+    struct store_done done)
+{
+	struct store_who who = { .party = STORE_ACCOUNT, .name = account };
+	struct request *r = pause_request(pause_login, &who, done);
+
+	r->pause.pause.last_login = now;
+	r->pause.pause.login_delay = delay;
 	send_request(s, r);
 }

@@ -56,10 +56,28 @@ struct store_item {
 	uint64_t size;      /* as listed; 0: not known */
 	char *destination;  /* owned */
 	enum store_state state;
-	bool removing;    /* relayed everywhere and wanted off the source */
-	unsigned attempt; /* tries that were recorded so far */
-	bool doubt;       /* an earlier try may have been accepted */
+	bool removing;     /* relayed everywhere and wanted off the source */
+	unsigned attempt;  /* tries that were recorded so far */
+	unsigned refusals; /* for now, of this message, in a row ... */
+	int64_t first_refusal; /* ... the first of them; wall clock, 0: none */
+	bool doubt;            /* an earlier try may have been accepted */
 	char trace[STORE_TRACE_MAX]; /* empty: not computed yet */
+};
+
+/* What is remembered of an account or destination that fails, so that a
+ * restart forgets no pause; relay/retry decides.  All times are of the wall
+ * clock; zeroed, all is well. */
+struct store_pause {
+	unsigned failures;  /* in a row */
+	int64_t since;      /* the first of them */
+	int64_t not_before; /* the next try */
+	bool firm;          /* nobody's hurry ends it: it protects a login, or
+	                       the server asked for it */
+	bool alerted;       /* a person was told */
+	char reply[STORE_REPLY_MAX]; /* why */
+	/* POP3: the last accepted login, and the time the server wants to pass
+	 * before the next; 0: none */
+	int64_t last_login, login_delay;
 };
 
 /* What a request is answered with; fields are valid for the request that asks
@@ -98,6 +116,9 @@ struct store_answer {
 
 	/* store_relayed: no other destination of this message is outstanding */
 	bool complete;
+
+	/* store_pause_load */
+	struct store_pause pause;
 };
 
 /* ok or not, done is called exactly once, from store_dispatch(). */
@@ -232,6 +253,7 @@ void store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
 struct store_refusal {
 	enum store_state state;
 	int64_t now, next_try;
+	bool counted;      /* DEFERRED: it is about this message */
 	const char *reply; /* words of the server, or ours */
 	const char
 	    *trace; /* for a row that has none yet; NULL or empty: none */
@@ -239,6 +261,26 @@ struct store_refusal {
 };
 void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
     struct store_done done);
+
+/* Whose pause it is.  terms: a digest of what it is configured as; a pause that
+ * was noted under other terms is over, because somebody changed something. */
+enum store_party {
+	STORE_ACCOUNT,
+	STORE_DESTINATION,
+};
+struct store_who {
+	enum store_party party;
+	const char *name;
+	uint64_t terms;
+};
+void store_pause_load(
+    struct store *s, const struct store_who *who, struct store_done done);
+/* All but last_login and login_delay, which only a login changes. */
+void store_pause_save(struct store *s, const struct store_who *who,
+    const struct store_pause *p, struct store_done done);
+/* The server accepted a login and wants delay seconds to pass. */
+void store_login(struct store *s, const char *account, int64_t now,
+    int64_t delay, struct store_done done);
 
 void store_items_free(struct store_item *items, size_t n);
 

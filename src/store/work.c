@@ -19,7 +19,8 @@
 
 #define COLUMNS(number, size)                                                  \
 	"SELECT d.id, d.uid, " number ", d.duplicate, " size                   \
-	", d.destination, d.state, d.removing, d.attempt, d.doubt, d.trace"
+	", d.destination, d.state, d.removing, d.attempt, d.doubt, d.trace"    \
+	", d.refusals, d.first_refusal"
 
 /* CROSS JOIN keeps the listing outside: its index gives the order. */
 #define FROM_LISTING                                                           \
@@ -81,6 +82,8 @@ read_item(struct query *q, struct store_item *item_r)
 		.state = delivery_state(q, 6),
 		.removing = query_get(q, 7) != 0,
 		.attempt = (unsigned)query_get(q, 8),
+		.refusals = (unsigned)query_get(q, 11),
+		.first_refusal = query_get(q, 12),
 	};
 	item_r->doubt = query_get(q, 9) != 0 || item_r->state == STORE_IN_DOUBT;
 	copy_text(item_r->trace, sizeof(item_r->trace), stmt, 10);
