@@ -12,6 +12,7 @@
 #define BASE_FAULT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/span.h"
 
@@ -37,7 +38,11 @@ struct fault {
 	const char *phase; /* static: "TLS", "login", "RCPT" ... */
 	unsigned code;     /* of the server, 0: it gave none */
 	bool login;        /* the credentials were refused */
-	const char *hint;  /* static or NULL: what the person can do */
+	/* Too many of us are there at once, or too much was sent today: nothing
+	 * is wrong, and it passes. */
+	bool busy;
+	int64_t retry_after; /* seconds that the server asks for; 0: none */
+	const char *hint;    /* static or NULL: what the person can do */
 	char text[FAULT_TEXT_MAX];
 };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/supervisor.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -16,6 +18,7 @@
 #include "relay/sink.h"
 #include "relay/spool.h"
 #include "relay/worker.h"
+#include "store/store.h"
 
 /* One account and its place in the timetable. */
 struct post {
@@ -25,15 +28,24 @@ struct post {
 	struct sink **sinks; /* owned array of foreign sinks */
 	struct worker *worker;
 	struct timer due;
-	unsigned failures; /* polls in a row */
+	struct store_who who;
+	struct store_pause pause;
+};
+
+/* One destination and what is remembered of it. */
+struct gate {
+	struct supervisor *supervisor;
+	struct sink *sink; /* owned */
+	struct store_who who;
 };
 
 struct supervisor {
 	struct supervisor_options o;
-	struct sink **sinks; /* owned, as conf->destinations */
+	struct gate *gates; /* owned, as conf->destinations */
 	struct spool_pool *pool;
 	struct post *posts; /* owned */
 	size_t nposts;
+	size_t loading; /* pauses that the store was asked for */
 	struct timer grace;
 	char host[256];
 	bool stopping;
@@ -59,11 +71,24 @@ stop_when_quiet(struct supervisor *s)
 	loop_stop(s->o.net->loop);
 }
 
+/* What waits for a destination is told of by the destination. */
+static int
+priority(const struct post *p, const struct fault *f, bool tell)
+{
+	if (tell)
+		return LOG_ERR;
+	if (p->supervisor->o.once || f->scope == FAULT_US)
+		return LOG_WARNING;
+	return f->scope == FAULT_ACCOUNT && p->pause.failures == 1 ? LOG_INFO
+	                                                           : LOG_DEBUG;
+}
+
 static void
-tell_failure(const struct post *p, const struct fault *f, int64_t next)
+tell_failure(
+    const struct post *p, const struct fault *f, bool tell, int64_t next)
 {
 	struct log_event e = {
-		.priority = LOG_WARNING,
+		.priority = priority(p, f, tell),
 		.message_id = LOG_ID_ACCOUNT_FAILED,
 		.account = p->account->name,
 		.code = f->code,
@@ -85,17 +110,67 @@ tell_failure(const struct post *p, const struct fault *f, int64_t next)
 }
 
 static void
+save_pause(struct post *p)
+{
+	store_pause_save(p->supervisor->o.store, &p->who, &p->pause,
+	    (struct store_done){ .run = NULL });
+}
+
+static void
+tell_recovery(struct post *p)
+{
+	struct log_event e = {
+		.priority = p->pause.alerted ? LOG_NOTICE : LOG_INFO,
+		.account = p->account->name,
+	};
+
+	log_event(&e, "%s: works again", e.account);
+}
+
+/* Notes how the account did; seconds until its next poll. */
+static int64_t
+settle_account(struct post *p, const struct worker_report *r)
+{
+	bool failed = r->failed && r->fault.scope == FAULT_ACCOUNT;
+	bool tell = false;
+	struct retry_terms terms = {
+		.now = time(NULL),
+		.interval = (int64_t)p->account->interval,
+		.seed = p->who.terms,
+	};
+	int64_t next;
+
+	if (r->last_login > 0) {
+		p->pause.last_login = r->last_login;
+		p->pause.login_delay = r->login_delay;
+	}
+	terms.login_delay = p->pause.login_delay;
+	next = retry_interval(&terms);
+	if (failed) {
+		tell = retry_account(&p->pause, &r->fault, &terms);
+		next = retry_wait(&p->pause, terms.now, false);
+	} else if (p->pause.failures > 0) {
+		tell_recovery(p);
+		p->pause = (struct store_pause){
+			.last_login = p->pause.last_login,
+			.login_delay = p->pause.login_delay,
+		};
+		save_pause(p);
+	}
+	if (failed)
+		save_pause(p);
+	if (r->failed)
+		tell_failure(p, &r->fault, tell, next);
+	return next;
+}
+
+static void
 on_polled(void *arg, const struct worker_report *r)
 {
 	struct post *p = arg;
 	struct supervisor *s = p->supervisor;
-	int64_t next = (int64_t)p->account->interval;
+	int64_t next = settle_account(p, r);
 
-	p->failures = r->failed ? p->failures + 1 : 0;
-	if (r->failed) {
-		next = retry_account(&r->fault, p->failures, next);
-		tell_failure(p, &r->fault, next);
-	}
 	s->failed = s->failed || r->failed;
 	s->deferred = s->deferred || r->deferred > 0 || r->in_doubt > 0;
 	if (r->failed && r->fault.scope == FAULT_US && !s->stopping) {
@@ -118,10 +193,162 @@ on_due(void *arg)
 	worker_poll(p->worker);
 }
 
+/* --- pauses from before the start */
+
+/* false: it is to be left alone still, and there is no hurry that counts. */
+static bool
+may_poll(struct post *p, int64_t *wait_r)
+{
+	int64_t now = time(NULL);
+	int64_t pause = retry_wait(&p->pause, now, p->supervisor->o.once);
+	int64_t login = retry_login_wait(&p->pause, now);
+
+	*wait_r = pause > login ? pause : login;
+	if (*wait_r == 0)
+		return true;
+	if (pause >= login)
+		log_line(LOG_NOTICE,
+		    "%s: not polled for another %lld seconds, after: %s",
+		    p->account->name, (long long)pause, p->pause.reply);
+	else
+		log_line(LOG_NOTICE,
+		    "%s: not polled for another %lld seconds: its server wants "
+		    "%lld between logins",
+		    p->account->name, (long long)login,
+		    (long long)p->pause.login_delay);
+	return false;
+}
+
+static void
+begin(struct supervisor *s)
+{
+	int64_t wait;
+
+	for (size_t i = 0; i < s->nposts; i++) {
+		struct post *p = &s->posts[i];
+
+		if (may_poll(p, &wait))
+			worker_poll(p->worker);
+		else if (!s->o.once)
+			timer_set(&p->due, wait * 1000);
+	}
+	if (s->o.once)
+		stop_when_quiet(s);
+}
+
+static void
+on_loaded(struct supervisor *s, const struct store_answer *a)
+{
+	if (!a->ok && !s->stopping) {
+		s->state_failed = true;
+		supervisor_stop(s);
+	}
+	if (--s->loading == 0 && !s->stopping)
+		begin(s);
+}
+
+static void
+on_account_loaded(void *arg, struct store_answer *a)
+{
+	struct post *p = arg;
+
+	p->pause = a->pause;
+	on_loaded(p->supervisor, a);
+}
+
+static void
+on_trouble(void *arg, const struct store_pause *pause)
+{
+	struct gate *g = arg;
+
+	store_pause_save(g->supervisor->o.store, &g->who, pause,
+	    (struct store_done){ .run = NULL });
+}
+
+static void
+on_destination_loaded(void *arg, struct store_answer *a)
+{
+	struct gate *g = arg;
+	struct supervisor *s = g->supervisor;
+
+	if (!s->o.dry_run)
+		sink_remember(g->sink, &a->pause, s->o.once, on_trouble, g);
+	on_loaded(s, a);
+}
+
+static uint64_t
+hash_number(uint64_t hash, uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+	return retry_hash(hash, text);
+}
+
+/* Whatever a person would change to end a pause. */
+static uint64_t
+server_terms(const struct conf_server *c, const char *name)
+{
+	uint64_t hash = retry_hash(RETRY_HASH_START, name);
+
+	hash = retry_hash(hash, c->host);
+	hash = hash_number(hash, c->port);
+	hash = retry_hash(hash, c->user);
+	hash = retry_hash(hash, c->password);
+	hash = hash_number(hash, (uint64_t)c->auth);
+	hash = retry_hash(hash, c->ca_file != NULL ? c->ca_file : "");
+	for (size_t i = 0; c->pinned && i < sizeof(c->pin); i++)
+		hash = hash_number(hash, c->pin[i]);
+	return hash;
+}
+
+static uint64_t
+destination_terms(const struct conf_destination *d)
+{
+	uint64_t hash = server_terms(&d->server, d->name);
+
+	hash = hash_number(hash, (uint64_t)d->tls);
+	hash = retry_hash(hash, d->mail_from);
+	hash = retry_hash(hash, d->recipient);
+	return retry_hash(hash, d->ehlo != NULL ? d->ehlo : "");
+}
+
+static void
+load_pauses(struct supervisor *s)
+{
+	s->loading = s->o.conf->ndestinations + s->nposts;
+	for (size_t i = 0; i < s->o.conf->ndestinations; i++) {
+		struct gate *g = &s->gates[i];
+
+		store_pause_load(s->o.store, &g->who,
+		    (struct store_done){ on_destination_loaded, g });
+	}
+	for (size_t i = 0; i < s->nposts; i++) {
+		struct post *p = &s->posts[i];
+
+		store_pause_load(s->o.store, &p->who,
+		    (struct store_done){ on_account_loaded, p });
+	}
+}
+
+/* --- the supervisor */
+
 static struct sink *
 find_sink(const struct supervisor *s, const struct conf_destination *d)
 {
-	return s->sinks[d - s->o.conf->destinations];
+	return s->gates[d - s->o.conf->destinations].sink;
+}
+
+static void
+open_gate(struct supervisor *s, size_t i)
+{
+	const struct conf_destination *d = &s->o.conf->destinations[i];
+
+	s->gates[i] = (struct gate){
+		.supervisor = s,
+		.sink = sink_open(s->o.net, s->o.conf, d),
+		.who = { STORE_DESTINATION, d->name, destination_terms(d) },
+	};
 }
 
 static void
@@ -145,7 +372,9 @@ man_post(struct supervisor *s, const struct conf_account *a)
 	};
 	p->worker = worker_new(&p->context, a, on_polled, p);
 	timer_init(&p->due, s->o.net->loop, on_due, p);
-	worker_poll(p->worker);
+	p->who = (struct store_who){ STORE_ACCOUNT, a->name,
+		hash_number(
+		    server_terms(&a->server, a->name), (uint64_t)a->protocol) };
 }
 
 static void
@@ -169,14 +398,15 @@ supervisor_new(const struct supervisor_options *o)
 	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
 		strcpy(s->host, "localhost");
 	s->pool = spool_pool_new(o->state_dir, conf->spool_max);
-	s->sinks = mem_array(conf->ndestinations, sizeof(struct sink *));
+	s->gates = mem_array(conf->ndestinations, sizeof(*s->gates));
 	for (size_t i = 0; i < conf->ndestinations; i++)
-		s->sinks[i] = sink_open(o->net, conf, &conf->destinations[i]);
+		open_gate(s, i);
 	timer_init(&s->grace, o->net->loop, on_grace_over, s);
 	s->posts = mem_array(conf->naccounts, sizeof(*s->posts));
 	for (size_t i = 0; i < conf->naccounts; i++)
 		if (is_wanted(o, conf->accounts[i].name))
 			man_post(s, &conf->accounts[i]);
+	load_pauses(s);
 	return s;
 }
 
@@ -214,10 +444,10 @@ supervisor_free(struct supervisor **supervisor)
 		free(s->posts[i].sinks);
 	}
 	for (size_t i = 0; i < s->o.conf->ndestinations; i++)
-		sink_close(&s->sinks[i]);
+		sink_close(&s->gates[i].sink);
 	spool_pool_free(&s->pool);
 	timer_free(&s->grace);
-	free(s->sinks);
+	free(s->gates);
 	free(s->posts);
 	free(s);
 }

@@ -1,10 +1,67 @@
 /* SPDX-License-Identifier: ISC */
 #include "relay/retry.h"
 
-#define LOGIN_FIRST (15 * 60) /* seconds */
-#define LOGIN_CAP (24 * 60 * 60)
-#define DESTINATION_FIRST 30
-#define DESTINATION_CAP (30 * 60)
+#include <string.h>
+#include <strings.h>
+
+#include "base/ascii.h"
+
+#define MINUTE INT64_C(60) /* seconds */
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define MESSAGE_CAP (3 * HOUR)
+#define LOGIN_FIRST (15 * MINUTE)
+#define REFUSED_CAP (6 * HOUR)
+#define LIMIT_FIRST HOUR
+#define LIMIT_CAP (6 * HOUR)
+#define BUSY_FIRST MINUTE
+#define BUSY_CAP (5 * MINUTE)
+#define ACCOUNT_CAP HOUR
+#define WORDS_FIRST MINUTE
+#define WORDS_CAP HOUR
+#define CONNECT_FIRST 30
+#define CONNECT_CAP (30 * MINUTE)
+#define PATIENCE (10 * MINUTE) /* with what may pass */
+
+/* No pause is longer, whatever a server or a clock says. */
+#define LONGEST (DAY + DAY / 8)
+
+static int64_t
+doubled(int64_t first, unsigned failures, int64_t cap)
+{
+	int64_t t = first;
+
+	while (failures-- > 1 && t < cap)
+		t *= 2;
+	return t < cap ? t : cap;
+}
+
+static int64_t
+larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Up to an eighth more (splitmix64). */
+static int64_t
+jittered(int64_t pause, uint64_t seed, unsigned failures)
+{
+	uint64_t x = seed + failures * UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	x ^= x >> 31;
+	return pause + (int64_t)(x % (uint64_t)(pause / 8 + 1));
+}
+
+static int64_t
+asked_for(const struct fault *f)
+{
+	return f->retry_after < DAY ? f->retry_after : DAY;
+}
+
+/* --- a message */
 
 enum retry_verdict
 retry_message(const struct fault *f)
@@ -16,33 +73,203 @@ retry_message(const struct fault *f)
 	return f->when == FAULT_NEVER ? RETRY_HOLD : RETRY_DEFER;
 }
 
-static int64_t
-doubled(int64_t first, unsigned failures, int64_t cap)
-{
-	int64_t t = first;
-
-	while (--failures > 0 && t < cap)
-		t *= 2;
-	return t < cap ? t : cap;
-}
-
 int64_t
-retry_account(const struct fault *f, unsigned failures, int64_t interval)
+retry_message_next(const struct fault *f, const struct retry_tries *t)
 {
-	int64_t pause;
+	static const int64_t schedule[] = {
+		10 * MINUTE,
+		30 * MINUTE,
+		HOUR,
+		2 * HOUR,
+	};
+	const size_t n = sizeof(schedule) / sizeof(schedule[0]);
+	int64_t cap = t->cap > 0 ? t->cap : MESSAGE_CAP;
+	int64_t pause = cap;
 
-	if (!f->login || failures == 0)
-		return interval;
-	pause = doubled(LOGIN_FIRST, failures, LOGIN_CAP);
-	return pause > interval ? pause : interval;
-}
-
-int64_t
-retry_destination(const struct fault *f, unsigned failures)
-{
-	if (f->when == FAULT_NOW || failures == 0)
+	if (t->give_up > 0 && t->now - t->first >= t->give_up)
 		return 0;
-	if (f->login || f->when == FAULT_NEVER)
-		return doubled(LOGIN_FIRST, failures, LOGIN_CAP);
-	return doubled(DESTINATION_FIRST, failures, DESTINATION_CAP);
+	if (t->refusals >= 1 && t->refusals <= n &&
+	    schedule[t->refusals - 1] < cap)
+		pause = schedule[t->refusals - 1];
+	pause = larger(pause, asked_for(f));
+	return t->now + jittered(pause, t->seed, t->refusals);
+}
+
+/* --- an account, a destination */
+
+int64_t
+retry_interval(const struct retry_terms *t)
+{
+	return larger(t->interval, t->login_delay);
+}
+
+static int64_t
+account_pause(
+    const struct fault *f, unsigned failures, const struct retry_terms *t)
+{
+	int64_t interval = retry_interval(t);
+
+	/* The destination and this machine have pauses of their own. */
+	if (f->scope != FAULT_ACCOUNT)
+		return interval;
+	if (f->login)
+		return larger(interval, doubled(LOGIN_FIRST, failures, DAY));
+	if (f->busy)
+		return larger(
+		    t->login_delay, doubled(BUSY_FIRST, failures, BUSY_CAP));
+	return doubled(interval, failures, larger(interval, ACCOUNT_CAP));
+}
+
+static int64_t
+destination_pause(const struct fault *f, unsigned failures)
+{
+	if (f->when == FAULT_NOW)
+		return 0;
+	if (f->login)
+		return doubled(LOGIN_FIRST, failures, DAY);
+	if (f->busy)
+		return doubled(LIMIT_FIRST, failures, LIMIT_CAP);
+	if (f->when == FAULT_NEVER)
+		return doubled(LOGIN_FIRST, failures, REFUSED_CAP);
+	if (f->code != 0)
+		return doubled(WORDS_FIRST, failures, WORDS_CAP);
+	return doubled(CONNECT_FIRST, failures, CONNECT_CAP);
+}
+
+/* What a person must see to, or would want to know of. */
+static bool
+due_to_tell(const struct store_pause *p, const struct fault *f, int64_t now)
+{
+	return !p->alerted && (f->login || f->busy || f->when == FAULT_NEVER ||
+				  now - p->since >= PATIENCE);
+}
+
+static bool
+add_failure(struct store_pause *p, const struct fault *f, int64_t pause,
+    const struct retry_terms *t)
+{
+	bool tell;
+
+	if (p->failures++ == 0 || p->since > t->now)
+		p->since = t->now;
+	pause = larger(pause, asked_for(f));
+	p->not_before = t->now + jittered(pause, t->seed, p->failures);
+	p->firm = f->login || f->retry_after > 0;
+	memcpy(p->reply, f->text, sizeof(p->reply) - 1);
+	p->reply[sizeof(p->reply) - 1] = '\0';
+	/* An account in use is nobody's fault. */
+	tell = !(f->scope == FAULT_ACCOUNT && f->busy) &&
+	       due_to_tell(p, f, t->now);
+	p->alerted = p->alerted || tell;
+	return tell;
+}
+
+bool
+retry_account(
+    struct store_pause *p, const struct fault *f, const struct retry_terms *t)
+{
+	return add_failure(p, f, account_pause(f, p->failures + 1, t), t);
+}
+
+bool
+retry_destination(
+    struct store_pause *p, const struct fault *f, const struct retry_terms *t)
+{
+	return add_failure(p, f, destination_pause(f, p->failures + 1), t);
+}
+
+/* A clock that was set back must not make a pause of years. */
+static int64_t
+left(int64_t until, int64_t now)
+{
+	int64_t wait = until > now ? until - now : 0;
+
+	return wait < LONGEST ? wait : LONGEST;
+}
+
+int64_t
+retry_wait(const struct store_pause *p, int64_t now, bool hurry)
+{
+	if (p->failures == 0 || (hurry && !p->firm))
+		return 0;
+	return left(p->not_before, now);
+}
+
+int64_t
+retry_login_wait(const struct store_pause *p, int64_t now)
+{
+	int64_t delay = p->login_delay < DAY ? p->login_delay : DAY;
+	int64_t wait;
+
+	if (p->last_login == 0 || delay <= 0)
+		return 0;
+	wait = left(p->last_login + delay, now);
+	return wait < delay ? wait : delay;
+}
+
+/* --- what servers say */
+
+static const char *
+find(const char *text, const char *phrase)
+{
+	size_t n = strlen(phrase);
+
+	for (; *text != '\0'; text++)
+		if (strncasecmp(text, phrase, n) == 0)
+			return text + n;
+	return NULL;
+}
+
+/* "Request is throttled. Suggested Backoff Time: 178755 milliseconds" */
+static int64_t
+suggested(const char *text)
+{
+	const char *p = find(text, "Suggested Backoff Time:");
+	int64_t ms = 0;
+
+	if (p == NULL)
+		return 0;
+	while (*p == ' ')
+		p++;
+	for (; *p >= '0' && *p <= '9' && ms < DAY * 1000; p++)
+		ms = ms * 10 + (*p - '0');
+	return (ms + 999) / 1000;
+}
+
+void
+retry_hear(struct fault *f, struct span words)
+{
+	static const char *const crowded[] = {
+		"too many simultaneous",
+		"too many connections",
+		"too many concurrent",
+		"authenticated but not connected",
+		"maximum number of connections",
+		"maildrop already locked",
+		"mailbox is locked",
+	};
+	char text[FAULT_TEXT_MAX];
+
+	ascii_clean(text, sizeof(text), words.p, words.n);
+	f->retry_after = larger(f->retry_after, suggested(text));
+	if (f->scope != FAULT_ACCOUNT)
+		return;
+	for (size_t i = 0; i < sizeof(crowded) / sizeof(crowded[0]); i++)
+		if (find(text, crowded[i]) != NULL)
+			f->busy = true;
+	/* Who asks us to wait has not refused the password. */
+	if (f->when != FAULT_NEVER && (f->busy || f->retry_after > 0)) {
+		f->login = false;
+		f->hint = NULL;
+	}
+}
+
+uint64_t
+retry_hash(uint64_t hash, const char *s)
+{
+	/* FNV-1a, with the end of the string in it */
+	do
+		hash = (hash ^ (unsigned char)*s) * UINT64_C(1099511628211);
+	while (*s++ != '\0');
+	return hash;
 }

@@ -3,14 +3,34 @@
  * The one file that decides what a failure means; all others report.
  *
  * Pure: a fault, what went before, and the time in; a verdict and the time of
- * the next try out.  The policy:
- *   a message refused for now     deferred: tried again at the next poll
+ * the next try out.  The policy (RFC 5321 section 4.5.4.1):
+ *
+ *   a message refused for now     deferred: again after 10 and 30 minutes (a
+ *                                 greylist wants 5), then 1 and 2 hours, then
+ *                                 every retry_max; held after give_up
  *   a message refused for good    held: a person decides; never deleted
  *   an unknown outcome            stays in doubt: sent again, announced
  *   the destination or we failed  nothing is said about the message: as before
- *   a login refused               one try, then a pause that doubles, for every
- *                                 provider counts failures against the user
- *   anything else of an account   the next poll at its interval
+ *
+ *   an account or destination
+ *     whose login is refused      one try, then 15 minutes, doubling to a day,
+ *                                 for every provider counts these against the
+ *                                 user
+ *     that is in use already      an account: 1 to 5 minutes
+ *     that has its daily limit    a destination: an hour, doubling to 6
+ *   an account that fails         the next polls at its interval, doubling to
+ *                                 an hour
+ *   a destination that refuses    everybody, until somebody changes something:
+ *                                 15 minutes, doubling to 6 hours
+ *     for now, in words           a minute, doubling to an hour
+ *     or cannot be reached        30 seconds, doubling to 30 minutes
+ *
+ * What a server asks for ("Suggested Backoff Time", LOGIN-DELAY) is obeyed up
+ * to a day.  Every pause is up to an eighth longer than that, differently for
+ * everybody, so that what failed together does not come back together.
+ *
+ * One line tells of trouble as an error: at once when it takes a person, after
+ * 10 minutes when it may pass.
  */
 #ifndef RELAY_RETRY_H
 #define RELAY_RETRY_H
@@ -19,9 +39,11 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/span.h"
+#include "store/store.h"
 
 enum retry_verdict {
-	RETRY_DEFER,    /* record as deferred */
+	RETRY_DEFER,    /* record as deferred; see retry_message_next() */
 	RETRY_HOLD,     /* record as held */
 	RETRY_IN_DOUBT, /* record stays in doubt */
 	RETRY_RESTORE,  /* as if it had not been tried */
@@ -29,13 +51,47 @@ enum retry_verdict {
 
 enum retry_verdict retry_message(const struct fault *f);
 
-/* Seconds until the next poll of an account whose last `failures` polls in a
- * row failed, the last with f; interval is the configured one. */
-int64_t retry_account(
-    const struct fault *f, unsigned failures, int64_t interval);
+/* One message's refusals for now. */
+struct retry_tries {
+	unsigned refusals;  /* with this one */
+	int64_t first, now; /* wall clock: of the first of them, and of this */
+	int64_t cap, give_up; /* seconds; 0: the default, never */
+	uint64_t seed;        /* the same gives the same */
+};
+/* The wall clock of the next try; 0: that was the last. */
+int64_t retry_message_next(const struct fault *f, const struct retry_tries *t);
 
-/* Seconds during which a destination is left alone after f, its failure
- * number `failures` in a row. */
-int64_t retry_destination(const struct fault *f, unsigned failures);
+/* What is known when a poll or a connection to a destination failed. */
+struct retry_terms {
+	int64_t now;         /* wall clock */
+	int64_t interval;    /* of the account's polls, seconds */
+	int64_t login_delay; /* that its server wants between logins; 0: none */
+	uint64_t seed;
+};
+
+/* Seconds from one poll to the next while all is well. */
+int64_t retry_interval(const struct retry_terms *t);
+
+/* One more failure in a row: sets pause->not_before and the rest.  True: this
+ * is the moment to tell a person. */
+bool retry_account(struct store_pause *pause, const struct fault *f,
+    const struct retry_terms *t);
+bool retry_destination(struct store_pause *pause, const struct fault *f,
+    const struct retry_terms *t);
+
+/* Seconds that are left of a pause.  hurry: somebody asked for it now, which
+ * ends the pauses that are only ours, not one that protects a login or that
+ * the server asked for. */
+int64_t retry_wait(const struct store_pause *pause, int64_t now, bool hurry);
+/* Seconds until the server allows the next login (POP3 LOGIN-DELAY). */
+int64_t retry_login_wait(const struct store_pause *pause, int64_t now);
+
+/* Looks in the server's words for what it asks for and for what is no fault of
+ * ours, and notes it in f. */
+void retry_hear(struct fault *f, struct span words);
+
+/* For seeds, and to see that something was changed. */
+#define RETRY_HASH_START 14695981039346656037ULL
+uint64_t retry_hash(uint64_t hash, const char *s);
 
 #endif

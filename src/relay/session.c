@@ -2,6 +2,7 @@
 #include "relay/session.h"
 
 #include "conf/conf.h"
+#include "relay/retry.h"
 #include "relay/server.h"
 
 /* What lies between the two still finds the structure. */
@@ -51,9 +52,11 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 	struct fault f;
 
 	fault_set(&f, FAULT_ACCOUNT, when, s->machine->phase(s), "%s", text);
-	if (words.n > 0)
-		fault_quote(&f, words);
 	f.hint = hint;
+	if (words.n > 0) {
+		fault_quote(&f, words);
+		retry_hear(&f, words);
+	}
 	session_down(s, &f);
 }
 
@@ -93,9 +96,10 @@ session_challenge(struct session *s, struct span challenge)
 }
 
 void
-session_logged_in(struct session *s)
+session_logged_in(struct session *s, unsigned delay)
 {
 	login_clear(&s->login);
+	s->source.events->logged_in(s->source.arg, delay);
 }
 
 /* --- connection */

@@ -61,7 +61,8 @@ void session_send(struct session *s);
 
 void session_start_login(struct session *s);
 void session_challenge(struct session *s, struct span challenge);
-void session_logged_in(struct session *s); /* wipes the secret */
+/* Wipes the secret, tells the owner; delay as in source_events. */
+void session_logged_in(struct session *s, unsigned delay);
 
 /* The end of the session; f NULL: as wanted. */
 void session_down(struct session *s, const struct fault *f);

@@ -27,6 +27,7 @@ struct net;
 struct sink;
 struct sink_line; /* one connection: private to the driver */
 struct spool;
+struct store_pause;
 
 struct sink_job {
 	/* set by the owner */
@@ -54,9 +55,26 @@ struct sink *sink_open(
 /* Says goodbye on lines that are idle, drops the others; jobs must be gone. */
 void sink_close(struct sink **s);
 
+/* Goes on from what is remembered of it; p NULL: nothing.  hurry: as in
+ * retry_wait().  changed is told whenever that is something else. */
+void sink_remember(struct sink *s, const struct store_pause *p, bool hurry,
+    void (*changed)(void *arg, const struct store_pause *p), void *arg);
+
 /* Why the destination cannot be used now, or NULL: for those who would
  * download in vain. */
 const struct fault *sink_trouble(const struct sink *s);
+
+/* Asked before a message is downloaded for it.  After trouble a single message
+ * finds out whether it is over: who is given that probe says so when the
+ * message has gone its way, or will not. */
+enum sink_answer {
+	SINK_OPEN,
+	SINK_PROBE,
+	SINK_CLOSED, /* in trouble, or another message is the probe */
+};
+enum sink_answer sink_ask(struct sink *s);
+bool sink_closed(const struct sink *s); /* asks without taking the probe */
+void sink_probe_over(struct sink *s);
 
 void sink_submit(struct sink *s, struct sink_job *job);
 void sink_permit(struct sink *s, struct sink_job *job);

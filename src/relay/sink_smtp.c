@@ -11,6 +11,10 @@
  *                                  server may just count messages a session
  *   not, and it never worked       the destination is in trouble: everybody
  *                                  who waits is told, nothing is recorded
+ *
+ * After trouble, relay/retry says how long it is left alone.  Then one message
+ * may try it; one that is accepted, or refused for what it is, ends the
+ * trouble.
  */
 #include "relay/sink.h"
 
@@ -19,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/ascii.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/conn.h"
@@ -30,9 +34,11 @@
 #include "relay/retry.h"
 #include "relay/server.h"
 #include "relay/spool.h"
+#include "relay/trouble.h"
 
 #define IDLE_MS (15 * 1000)
-#define WORDS_MAX 560 /* code and text of a reply */
+#define WORDS_MAX 560  /* code and text of a reply */
+#define STRANGER_MAX 2 /* refusals of the recipient that may be by chance */
 
 enum line_state {
 	LINE_PLAIN, /* greeting, EHLO, STARTTLS */
@@ -68,9 +74,8 @@ struct sink {
 	TAILQ_HEAD(, sink_job) queue;
 	struct sink_line *line; /* owned; NULL: none open */
 	struct timer turn;
-	struct fault trouble;
-	int64_t trouble_until; /* loop time; 0: none */
-	unsigned failures;
+	struct trouble trouble;
+	unsigned stranger; /* refusals of the recipient in a row */
 };
 
 static void line_fail(struct sink_line *l, const struct fault *f);
@@ -100,10 +105,10 @@ static void
 judge_login(struct fault *f, unsigned code)
 {
 	f->scope = FAULT_DESTINATION;
-	if (code / 100 != 5)
+	if (code / 100 != 5 && code != 432)
 		return;
 	f->when = FAULT_NEVER;
-	f->login = code == 535 || code == 534;
+	f->login = code == 535 || code == 534 || code == 432;
 	f->hint = "check user and password of the destination; many providers "
 		  "want an app password";
 }
@@ -122,6 +127,28 @@ judge_sender(struct fault *f, unsigned code, bool worked)
 			  "login may send from";
 }
 
+/* The recipient is the same for every message, too; one refusal may be about
+ * the message all the same (CASES S5). */
+static void
+judge_recipient(struct fault *f, unsigned code, unsigned stranger)
+{
+	if (code == 552)
+		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
+	else if (code / 100 == 5 && stranger >= STRANGER_MAX) {
+		f->scope = FAULT_DESTINATION;
+		f->hint = "check recipient";
+	}
+}
+
+/* "452 4.5.3" counts recipients, "550 5.4.5" messages a day (CASES A4). */
+static bool
+is_daily_limit(const struct smtp_reply *r)
+{
+	return r->text_len >= 5 && (r->text[0] == '4' || r->text[0] == '5') &&
+	       memcmp(r->text + 1, ".4.5", 4) == 0 &&
+	       !ascii_is_digit(r->text[5]);
+}
+
 static void
 judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
     const struct smtp_reply *r)
@@ -138,8 +165,14 @@ judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
 		judge_login(f, r->code);
 	else if (stage == SMTP_MAIL)
 		judge_sender(f, r->code, l->accepted > 0);
-	else if (stage == SMTP_RCPT && r->code == 552)
-		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
+	else if (stage == SMTP_RCPT)
+		judge_recipient(f, r->code, l->sink->stranger);
+	if (is_daily_limit(r)) {
+		f->scope = FAULT_DESTINATION;
+		f->when = FAULT_LATER;
+		f->busy = true;
+	}
+	retry_hear(f, span_make(r->text, r->text_len));
 }
 
 /* Known before a byte is sent: what this server cannot take. */
@@ -259,7 +292,8 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 	timer_set(&s->turn, 0);
 	if (ev->stage == SMTP_DOT && ev->reply->code / 100 == 2) {
 		l->accepted++;
-		s->failures = 0;
+		s->stranger = 0;
+		trouble_end(&s->trouble);
 		l->state = LINE_READY;
 		end_job(l, NULL, words);
 		return;
@@ -270,6 +304,9 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 		line_fail(l, &f);
 		return;
 	}
+	if (ev->stage == SMTP_RCPT && f.when == FAULT_NEVER)
+		s->stranger++;
+	trouble_end(&s->trouble);
 	l->state = LINE_READY;
 	end_job(l, &f, words);
 	/* Refused in the middle of the body: the rest of it cannot be taken
@@ -539,28 +576,6 @@ line_close(struct sink_line *l)
 	free(l);
 }
 
-static void
-begin_trouble(struct sink *s, const struct fault *f)
-{
-	struct log_event e = {
-		.priority = LOG_WARNING,
-		.message_id = LOG_ID_DESTINATION_FAILED,
-		.destination = s->dest->name,
-		.code = f->code,
-	};
-	int64_t pause = retry_destination(f, ++s->failures);
-
-	s->trouble = *f;
-	s->trouble_until = loop_now_ms(s->net->loop) + pause * 1000;
-	log_event(&e,
-	    "destination %s: %s (%s port %u): %s%s%s; nothing is lost, next "
-	    "try "
-	    "in %lld seconds at the earliest",
-	    s->dest->name, f->phase, s->dest->server.host, s->dest->server.port,
-	    f->text, f->hint != NULL ? "; " : "",
-	    f->hint != NULL ? f->hint : "", (long long)pause);
-}
-
 /* The table in the head comment. */
 static void
 line_fail(struct sink_line *l, const struct fault *fault)
@@ -574,8 +589,11 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	/* A server that just leaves an idle line is no trouble. */
 	if (!worked && f.scope == FAULT_DESTINATION &&
 	    !(idle && f.when == FAULT_LATER && f.code == 0))
-		begin_trouble(s, &f);
+		trouble_begin(&s->trouble, &f);
 	if (job != NULL && l->dot_sent) {
+		if (s->trouble.pause.failures >
+		    0) /* the probe told nothing good */
+			trouble_begin(&s->trouble, fault);
 		f.scope = FAULT_MESSAGE;
 		f.when = FAULT_UNKNOWN;
 		end_job(l, &f, "");
@@ -591,12 +609,35 @@ line_fail(struct sink_line *l, const struct fault *fault)
 
 /* --- the sink */
 
+void
+sink_remember(struct sink *s, const struct store_pause *p, bool hurry,
+    void (*changed)(void *arg, const struct store_pause *p), void *arg)
+{
+	trouble_remember(&s->trouble, p, hurry, changed, arg);
+}
+
 const struct fault *
 sink_trouble(const struct sink *s)
 {
-	if (s->trouble_until > loop_now_ms(s->net->loop))
-		return &s->trouble;
-	return NULL;
+	return trouble_now(&s->trouble);
+}
+
+bool
+sink_closed(const struct sink *s)
+{
+	return trouble_closed(&s->trouble);
+}
+
+enum sink_answer
+sink_ask(struct sink *s)
+{
+	return trouble_ask(&s->trouble);
+}
+
+void
+sink_probe_over(struct sink *s)
+{
+	s->trouble.probing = false;
 }
 
 static void
@@ -606,7 +647,7 @@ refuse_all(struct sink *s)
 
 	while ((job = TAILQ_FIRST(&s->queue)) != NULL) {
 		TAILQ_REMOVE(&s->queue, job, link);
-		job->verdict(job->arg, &s->trouble, "");
+		job->verdict(job->arg, &s->trouble.fault, "");
 	}
 }
 
@@ -644,6 +685,7 @@ sink_open(
 	s->net = n;
 	s->conf = conf;
 	s->dest = d;
+	trouble_init(&s->trouble, n->loop, d);
 	TAILQ_INIT(&s->queue);
 	timer_init(&s->turn, n->loop, on_turn, s);
 	return s;

@@ -31,6 +31,9 @@ struct source_mailbox {
 };
 
 struct source_events {
+	/* The login was accepted; delay: seconds that the server wants to pass
+	 * until the next one, 0: none. */
+	void (*logged_in)(void *arg, unsigned delay);
 	/* Logged in and the mailbox is open. */
 	void (*ready)(void *arg, const struct source_mailbox *m);
 	/* One message of the listing; size 0: not known. */

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "proto/imap.h"
+#include "relay/retry.h"
 #include "relay/session.h"
 
 #include "config.h"
@@ -101,6 +102,8 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 	if (ev->code == IMAP_CODE_UNAVAILABLE || ev->code == IMAP_CODE_INUSE ||
 	    ev->code == IMAP_CODE_LIMIT || ev->status == IMAP_BAD) {
 		f.hint = NULL;
+		f.busy =
+		    ev->code == IMAP_CODE_INUSE || ev->code == IMAP_CODE_LIMIT;
 	} else {
 		f.login = true;
 		if (ev->code == IMAP_CODE_AUTHENTICATIONFAILED ||
@@ -108,6 +111,7 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 		    ev->code == IMAP_CODE_AUTHORIZATIONFAILED)
 			f.when = FAULT_NEVER;
 	}
+	retry_hear(&f, ev->text);
 	session_down(&s->session, &f);
 }
 
@@ -481,7 +485,7 @@ on_login_done(struct source_imap *s, const struct imap_event *ev)
 		login_refused(s, ev);
 		return;
 	}
-	session_logged_in(&s->session);
+	session_logged_in(&s->session, 0);
 	s->logged_in = true;
 	need_capability(s);
 }

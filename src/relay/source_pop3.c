@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "proto/pop3.h"
+#include "relay/retry.h"
 #include "relay/session.h"
 #include "store/store.h"
 
@@ -58,19 +59,21 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 	case POP3_CODE_AUTH:
 		f.when = FAULT_NEVER;
 		break;
-	case POP3_CODE_IN_USE:
 	case POP3_CODE_LOGIN_DELAY:
+	case POP3_CODE_IN_USE:
 	case POP3_CODE_SYS_TEMP:
 	case POP3_CODE_SYS_PERM:
 		f.login = false;
-		f.hint = ev->code == POP3_CODE_IN_USE
-		             ? "another session has the mailbox open"
-		             : NULL;
+		f.busy = ev->code == POP3_CODE_IN_USE;
+		if (ev->code == POP3_CODE_LOGIN_DELAY)
+			f.retry_after = s->pop3.caps.login_delay_seconds;
+		f.hint = f.busy ? "another session has the mailbox open" : NULL;
 		break;
 	case POP3_CODE_NONE:
 	case POP3_CODE_OTHER:
 		break;
 	}
+	retry_hear(&f, ev->text);
 	session_down(&s->session, &f);
 }
 
@@ -108,7 +111,8 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 			    "password cannot be written in POP3",
 			    span_make("", 0), "check password");
 	} else {
-		session_logged_in(&s->session);
+		session_logged_in(
+		    &s->session, s->pop3.caps.login_delay_seconds);
 		pop3_simple(&s->pop3, POP3_STAT);
 	}
 }

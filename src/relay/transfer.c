@@ -24,11 +24,12 @@ struct transfer {
 	struct store_item *item; /* foreign */
 	struct spool *spool;     /* a reference; NULL: refused undownloaded */
 	struct sink_job job;
-	struct buf head; /* what we put in front */
-	bool submitted;  /* the sink has it */
-	bool claimed;    /* the in-doubt record was asked for ... */
-	bool in_doubt;   /* ... and is durable */
-	int64_t started; /* microseconds */
+	struct buf head;  /* what we put in front */
+	bool submitted;   /* the sink has it */
+	bool claimed;     /* the in-doubt record was asked for ... */
+	bool in_doubt;    /* ... and is durable */
+	int64_t started;  /* microseconds */
+	int64_t next_try; /* wall clock; 0: whenever it is found again */
 	struct transfer_result result;
 	char words[STORE_REPLY_MAX];
 	struct timer later;
@@ -136,7 +137,8 @@ record_refused(struct transfer *t, enum store_state state)
 	struct store_refusal r = {
 		.state = state,
 		.now = now,
-		.next_try = now,
+		.next_try = t->next_try > 0 ? t->next_try : now,
+		.counted = t->next_try > 0,
 		.reply = t->result.fault.text,
 		.trace = t->item->trace,
 		.fingerprint =
@@ -145,6 +147,33 @@ record_refused(struct transfer *t, enum store_state state)
 
 	store_refused(t->ctx->store, t->item->id, &r,
 	    (struct store_done){ on_recorded, t });
+}
+
+/* Refused for now: there is a next try, or there was the last. */
+static void
+record_deferral(struct transfer *t)
+{
+	const struct store_item *item = t->item;
+	int64_t now = time(NULL);
+	struct retry_tries tries = {
+		.refusals = item->refusals + 1,
+		.first = item->first_refusal > 0 ? item->first_refusal : now,
+		.now = now,
+		.cap = t->ctx->retry_max,
+		.give_up = t->ctx->give_up,
+		.seed = (uint64_t)item->id,
+	};
+
+	t->next_try = retry_message_next(&t->result.fault, &tries);
+	if (t->next_try > 0) {
+		t->result.end = TRANSFER_DEFERRED;
+		record_refused(t, STORE_DEFERRED);
+	} else {
+		t->result.fault.hint = "it was refused until give_up was over; "
+				       "it stays where it is";
+		t->result.end = TRANSFER_HELD;
+		record_refused(t, STORE_HELD);
+	}
 }
 
 /* relay/retry decides, this writes it down. */
@@ -163,8 +192,7 @@ record_failure(struct transfer *t)
 		record_refused(t, STORE_HELD);
 		break;
 	case RETRY_DEFER:
-		t->result.end = TRANSFER_DEFERRED;
-		record_refused(t, STORE_DEFERRED);
+		record_deferral(t);
 		break;
 	case RETRY_RESTORE:
 		t->result.end = TRANSFER_UNTRIED;

@@ -31,7 +31,8 @@ struct transfer_context {
 	const char *protocol;
 	const struct trace_source *trace;
 	const char *token;
-	bool remove; /* after = delete */
+	bool remove;                /* after = delete */
+	int64_t retry_max, give_up; /* seconds, for relay/retry */
 };
 
 enum transfer_end {

@@ -22,10 +22,17 @@ static const struct source_events source_events;
 
 /* --- the end of a poll */
 
+/* Ours before the account's before a destination's; the first of a kind. */
+static int
+weight(const struct fault *f)
+{
+	return f->scope == FAULT_US ? 2 : f->scope != FAULT_DESTINATION;
+}
+
 void
 worker_note_fault(struct worker *w, const struct fault *f)
 {
-	if (!w->report.failed)
+	if (!w->report.failed || weight(f) > weight(&w->report.fault))
 		w->report.fault = *f;
 	w->report.failed = true;
 }
@@ -226,6 +233,22 @@ on_listed(void *arg, bool complete)
 	worker_end_listing(w, false);
 }
 
+/* The server may count from here, whatever becomes of the poll. */
+static void
+on_logged_in(void *arg, unsigned delay)
+{
+	struct worker *w = arg;
+
+	if (w->ctx->dry_run)
+		return;
+	w->report.last_login = time(NULL);
+	w->report.login_delay = delay;
+	if (delay > 0)
+		store_login(w->ctx->store, w->account->name,
+		    w->report.last_login, delay,
+		    (struct store_done){ .run = NULL });
+}
+
 static void
 on_ready(void *arg, const struct source_mailbox *m)
 {
@@ -270,11 +293,13 @@ leave(struct worker *w)
 {
 	if (w->no_quit) {
 		/* R6: QUIT would let the server forget what it showed us.  The
-		 * deletions are made in a session of their own. */
+		 * deletions are made in a session of their own; where logins
+		 * must be apart, that is the next poll's. */
 		source_close(&w->source);
 		store_listing_drop(w->ctx->store, w->mailbox);
 		if (w->account->after == CONF_AFTER_DELETE &&
 		    !w->removing_only && !w->stopping &&
+		    w->report.login_delay == 0 &&
 		    (w->removals > 0 || w->report.relayed > 0)) {
 			w->removing_only = true;
 			open_session(w);
@@ -360,6 +385,7 @@ on_down(void *arg, const struct fault *f)
 }
 
 static const struct source_events source_events = {
+	.logged_in = on_logged_in,
 	.ready = on_ready,
 	.entry = on_entry,
 	.listed = on_listed,
@@ -402,6 +428,8 @@ worker_new(const struct worker_context *ctx, const struct conf_account *a,
 		.trace = &w->trace,
 		.token = w->token,
 		.remove = a->after == CONF_AFTER_DELETE,
+		.retry_max = (int64_t)ctx->conf->retry_max,
+		.give_up = (int64_t)ctx->conf->give_up,
 	};
 	return w;
 }
@@ -428,6 +456,7 @@ worker_poll(struct worker *w)
 	memset(&w->report, 0, sizeof(w->report));
 	w->state = WORKER_LOOKUP;
 	w->removing_only = w->stopping = false;
+	w->left_out = w->again = false;
 	store_mailbox(
 	    w->ctx->store, &who, FOLDER, (struct store_done){ on_mailbox, w });
 }

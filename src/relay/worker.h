@@ -43,6 +43,8 @@ struct worker_report {
 	bool failed; /* fault says why; whatever was relayed is relayed */
 	struct fault fault;
 	unsigned relayed, deferred, held, in_doubt;
+	/* As in store_pause; last_login 0: no login was accepted. */
+	int64_t last_login, login_delay;
 };
 
 /* ctx, its arrays and a outlive the worker.  done is called at the end of each

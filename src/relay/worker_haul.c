@@ -24,6 +24,10 @@ message_free(struct message *m)
 		w->no_quit = true;
 	if (m->reserved > 0)
 		spool_release(w->ctx->pool, m->reserved);
+	for (size_t i = 0; i < m->nitems; i++)
+		if (m->probes[i] != NULL)
+			sink_probe_over(m->probes[i]);
+	free(m->probes);
 	store_items_free(m->items, m->nitems);
 	free(m->transfers);
 	free(m);
@@ -49,6 +53,50 @@ worker_drop(struct worker *w, enum message_state last)
 static void on_transfer(
     void *arg, struct transfer *t, const struct transfer_result *r);
 
+static struct sink *
+find_sink(const struct worker *w, const char *destination)
+{
+	const struct conf_account *a = w->account;
+
+	for (size_t d = 0; d < a->ndestinations; d++)
+		if (strcmp(a->destinations[d]->name, destination) == 0)
+			return w->ctx->sinks[d];
+	return NULL;
+}
+
+/* Its destination does not take it now: it stays as it is on record. */
+static void
+leave_out(struct worker *w, struct store_item *item)
+{
+	const struct sink *s = find_sink(w, item->destination);
+	const struct fault *f = s != NULL ? sink_trouble(s) : NULL;
+
+	if (f != NULL)
+		worker_note_fault(w, f);
+	else
+		w->left_out = true;
+	free(item->uid);
+	free(item->destination);
+}
+
+/* The rows of one message but for those that would be fetched in vain; how
+ * many are left. */
+static size_t
+leave_out_closed(struct worker *w, struct store_item *items, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sink *s = find_sink(w, items[i].destination);
+
+		if (s != NULL && sink_closed(s))
+			leave_out(w, &items[i]);
+		else
+			items[kept++] = items[i];
+	}
+	return kept;
+}
+
 /* All rows of one message, moved out of the answer. */
 static struct message *
 message_new(struct worker *w, struct store_item *items, size_t n)
@@ -61,6 +109,7 @@ message_new(struct worker *w, struct store_item *items, size_t n)
 	m->nitems = n;
 	m->number = items[0].number;
 	m->transfers = mem_array(n, sizeof(*m->transfers));
+	m->probes = mem_array(n, sizeof(struct sink *));
 	TAILQ_INSERT_TAIL(&w->messages, m, link);
 	return m;
 }
@@ -69,12 +118,16 @@ static void
 take_items(struct worker *w, struct store_answer *a)
 {
 	for (size_t i = 0, n; i < a->nitems; i += n) {
+		size_t kept;
+
 		for (n = 1; i + n < a->nitems &&
 			    a->items[i + n].number == a->items[i].number;
 		     n++)
 			;
-		message_new(w, a->items + i, n);
 		w->after = a->items[i].number;
+		kept = leave_out_closed(w, a->items + i, n);
+		if (kept > 0)
+			message_new(w, a->items + i, kept);
 	}
 	/* The strings belong to the messages now. */
 	free(a->items);
@@ -193,6 +246,30 @@ too_large(struct worker *w, struct message *m)
 	return true;
 }
 
+/* The last look before it is downloaded; false: for nobody, and it is gone. */
+static bool
+admit(struct worker *w, struct message *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->nitems; i++) {
+		struct sink *s = find_sink(w, m->items[i].destination);
+		enum sink_answer answer = s != NULL ? sink_ask(s) : SINK_OPEN;
+
+		if (answer == SINK_CLOSED) {
+			leave_out(w, &m->items[i]);
+			continue;
+		}
+		m->probes[kept] = answer == SINK_PROBE ? s : NULL;
+		m->items[kept++] = m->items[i];
+	}
+	m->nitems = kept;
+	if (kept > 0)
+		return true;
+	message_free(m);
+	return false;
+}
+
 static void
 fetch_more(struct worker *w)
 {
@@ -214,6 +291,8 @@ fetch_more(struct worker *w)
 			m->reserved = 0;
 			break;
 		}
+		if (!admit(w, m))
+			continue;
 		m->state = MESSAGE_FETCHING;
 		w->open++;
 		numbers[n++] = m->number;
@@ -226,6 +305,18 @@ void
 worker_on_room(void *arg)
 {
 	worker_advance(arg);
+}
+
+/* A probe that was under way is over now: what was left out meanwhile may go,
+ * from the beginning, for nothing of this session is on its way. */
+static void
+look_again(struct worker *w)
+{
+	if (!w->left_out || w->again || w->stopping || w->report.in_doubt > 0)
+		return;
+	w->again = true;
+	w->exhausted = false;
+	w->after = 0;
 }
 
 static bool
@@ -254,6 +345,8 @@ worker_advance(struct worker *w)
 	if (trouble != NULL || w->stopping)
 		worker_drop(w, MESSAGE_QUEUED);
 	fetch_more(w);
+	if (trouble == NULL && TAILQ_EMPTY(&w->messages) && w->exhausted)
+		look_again(w);
 	if (!has_queued(w) && !w->exhausted) {
 		w->asked = true;
 		store_work(w->ctx->store, w->mailbox, time(NULL), w->after,

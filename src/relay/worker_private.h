@@ -54,6 +54,7 @@ struct message {
 	uint32_t number;
 	uint64_t reserved;           /* bytes of the pool */
 	struct transfer **transfers; /* owned array; NULL: ended */
+	struct sink **probes; /* owned array; by item; NULL: it is none */
 	size_t running;
 	bool complete; /* relayed, and nothing of it is outstanding */
 };
@@ -91,8 +92,10 @@ struct worker {
 	bool asked;               /* the store: its answer will come */
 	bool sizing;              /* the source, for sizes */
 	bool exhausted;           /* it has no more */
-	uint32_t after;           /* number of the last item it gave */
-	struct spool *incoming;   /* the message that is coming in */
+	bool left_out;          /* something, while a probe was under way ... */
+	bool again;             /* ... and it was asked for once more */
+	uint32_t after;         /* number of the last item it gave */
+	struct spool *incoming; /* the message that is coming in */
 	struct fault incoming_fault;
 	bool incoming_failed;
 	uint64_t discarded;

@@ -1,6 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 #include "fake_sink.h"
 
+bool
+sink_closed(const struct sink *s)
+{
+	return s->trouble != NULL || (s->failed && s->probing);
+}
+
+enum sink_answer
+sink_ask(struct sink *s)
+{
+	if (sink_closed(s))
+		return SINK_CLOSED;
+	if (!s->failed)
+		return SINK_OPEN;
+	trail_event(s->trail, "probe");
+	s->probing = true;
+	return SINK_PROBE;
+}
+
+void
+sink_probe_over(struct sink *s)
+{
+	trail_event(s->trail, "probe over");
+	s->probing = false;
+}
+
 void
 sink_submit(struct sink *s, struct sink_job *job)
 {

@@ -16,6 +16,8 @@ struct sink {
 	struct sink_job *job; /* NULL: none, or its end has come */
 	bool dot_sent;
 	const struct fault *trouble; /* NULL: none */
+	bool failed;                 /* after trouble: wants a probe */
+	bool probing;
 };
 
 /* The job's turn has come, for the first time or again on a new line. */

@@ -116,6 +116,16 @@ store_listing_drop(struct store *s, int64_t mailbox)
 }
 
 void
+store_login(struct store *s, const char *account, int64_t now, int64_t delay,
+    struct store_done done)
+{
+	(void)now;
+	(void)done; /* nobody waits for it */
+	trail_event(s->trail, "record login of %s, %lld seconds", account,
+	    (long long)delay);
+}
+
+void
 store_items_free(struct store_item *items, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -362,7 +362,7 @@ class FakePop3(TlsServer):
     uidl: "ok", "none" (-ERR) or "cut" (the list ends with the connection);
     capa: the capabilities, None for -ERR; sizes: what LIST says instead;
     on_retr(session, number) may answer with bytes to send instead, or None;
-    on_top likewise.
+    on_top likewise; on_pass(session) with the reply to PASS.
     """
 
     def __init__(self, certs, messages, cert="server", uidl="ok",
@@ -370,7 +370,7 @@ class FakePop3(TlsServer):
         self.mailbox = {"uid-%d" % i: raw
                         for i, raw in enumerate(messages, 1)}
         self.uidl, self.capa, self.sizes = uidl, capa, sizes or {}
-        self.on_retr = self.on_top = None
+        self.on_retr = self.on_top = self.on_pass = None
         super().__init__(certs, cert)
 
     def new_session(self, sock):
@@ -388,6 +388,8 @@ class FakePop3(TlsServer):
                 words[1].isdigit() else 0
             if verb == "CAPA" and self.capa is not None:
                 self.listing(session, self.capa)
+            elif verb == "PASS" and self.on_pass:
+                session.send(self.on_pass(session))
             elif verb in ("USER", "PASS", "NOOP"):
                 session.send("+OK")
             elif verb == "STAT":
@@ -423,6 +425,10 @@ class FakePop3(TlsServer):
                 raise Gone("quit")
             else:
                 session.send("-ERR what?")
+
+    def count(self, verb):
+        return sum(c.startswith(verb) for s in list(self.sessions)
+                   for c in s.commands)
 
     def listing(self, session, lines, cut=False):
         session.send("+OK")

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -157,6 +158,26 @@ class Haul:
             self.path, "log-%d" % self.runs), self.env())
         self.children.append(running.child)
         return running
+
+    def sql(self, statement):
+        """On the state, while nothing runs."""
+        with sqlite3.connect(os.path.join(self.state, "state.db")) as db:
+            rows = db.execute(statement).fetchall()
+        db.close()
+        return rows
+
+    def later(self, seconds=None):
+        """Time passes for all that waits for a next try; None: enough."""
+        gone = "0" if seconds is None else "%s - %d"
+        for table, column in (("delivery", "next_try"),
+                              ("delivery", "first_refusal"),
+                              ("pause", "not_before"), ("pause", "since"),
+                              ("pause", "last_login")):
+            if seconds is None and column in ("first_refusal", "since"):
+                continue
+            value = gone % (column, seconds) if seconds else gone
+            self.sql("UPDATE %s SET %s = %s WHERE %s > 0"
+                     % (table, column, value, column))
 
     def check(self):
         done = subprocess.run([MAILHAUL, "-c", self.conf, "check"],

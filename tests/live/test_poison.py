@@ -52,5 +52,6 @@ def test_source_cannot_deliver(world, haul):
         assert arrived(recorder) == all_but_one()
         assert len(first.lines("deferred", "disk")) == 1
         source.on_retr = None
+        haul.later()
         haul.once()
         assert arrived(recorder) == list(range(1, MANY + 1))

@@ -54,6 +54,7 @@ def test_refused_for_now(world, haul, user, port, protocol, stage):
         assert len(recorder.accepted()) == 4
         assert len(box) == 1
         assert first.lines(user, "451"), first.log
+        haul.later()
         haul.once()
         accepted = recorder.accepted()
         assert subjects(accepted) == [b"number %d" % i for i in range(5)]
@@ -89,6 +90,7 @@ def test_sender_refused_for_now(world, haul, user, port):
         haul.account(user, "imap", port("imap"), after="delete")
         haul.to_recorder(recorder)
         haul.once(expect=None)
+        haul.later()
         haul.once()
         accepted = recorder.accepted()
         assert subjects(accepted) == [b"number %d" % i for i in range(5)]

@@ -119,11 +119,17 @@ run(struct stage *s)
 }
 
 static void
+forget(struct stage *s)
+{
+	trail_free(&s->trail);
+	trail_raw(&s->trail, "", 0);
+}
+
+static void
 assert_trail(struct stage *s, const char *expected)
 {
 	assert_string_equal(s->trail.text, expected);
-	trail_free(&s->trail);
-	trail_raw(&s->trail, "", 0);
+	forget(s);
 }
 
 /* Answers with n messages, from number on. */
@@ -298,6 +304,99 @@ test_session_breaks(void **state)
 	assert_string_equal(s->report.fault.text, "lost");
 }
 
+/* One message finds out whether the trouble is over; while it is on its way
+ * nothing else is fetched for that destination, afterwards all of it. */
+static void
+test_probe(void **state)
+{
+	struct stage *s = *state;
+
+	s->account.after = CONF_AFTER_KEEP;
+	s->sink.failed = true;
+	list(s, 3);
+	give_items(s, 1, 2, 20);
+	assert_non_null(strstr(
+	    s->trail.text, "work behind 0\nprobe\nfetch 1\nwork behind 2\n"));
+	forget(s);
+	give_items(s, 3, 1, 20); /* left out without a look */
+	assert_trail(s, "work behind 3\n");
+	give_items(s, 0, 0, 0);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fake_sink_begin(&s->sink);
+	fake_store_commit(&s->store);
+	fake_sink_dot(&s->sink);
+	s->sink.failed = false;
+	fake_sink_verdict(&s->sink, NULL, "250 ok");
+	forget(s);
+	fake_store_commit(&s->store);
+	assert_trail(s, "committed\nprobe over\nwork behind 0\n");
+	give_items(s, 2, 2, 20);
+	assert_trail(s, "fetch 2\nfetch 3\nwork behind 3\n");
+	worker_stop(s->worker);
+	give_items(s, 0, 0, 0);
+	run(s);
+}
+
+/* The probe failed: nothing more is fetched, and it is given back. */
+static void
+test_probe_fails(void **state)
+{
+	struct stage *s = *state;
+	struct fault f;
+
+	s->account.after = CONF_AFTER_KEEP;
+	s->sink.failed = true;
+	list(s, 2);
+	give_items(s, 1, 2, 20);
+	give_items(s, 0, 0, 0);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fault_set(&f, FAULT_DESTINATION, FAULT_LATER, "connect", "refused");
+	s->sink.trouble = &f;
+	fake_sink_verdict(&s->sink, &f, "");
+	run(s);
+	assert_null(strstr(s->trail.text, "fetch 2"));
+	assert_non_null(strstr(
+	    s->trail.text, "probe over\nclose\ndone, failed: 0 relayed\n"));
+	assert_int_equal(s->report.fault.scope, FAULT_DESTINATION);
+}
+
+/* A destination in trouble hides no fault of the account. */
+static void
+test_fault_of_the_account(void **state)
+{
+	struct stage *s = *state;
+	struct fault trouble, f;
+
+	fault_set(&trouble, FAULT_DESTINATION, FAULT_LATER, "x", "y");
+	s->sink.trouble = &trouble;
+	list(s, 1);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "DELE", "lost");
+	down(&f);
+	give_items(s, 0, 0, 0);
+	run(s);
+	assert_string_equal(s->report.fault.text, "lost");
+}
+
+/* Where logins must be apart, there is no second session for deletions. */
+static void
+test_login_delay(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct fault f;
+
+	worker_poll(s->worker);
+	fake_store_answer(&s->store, &found);
+	fake_source.source.events->logged_in(fake_source.source.arg, 300);
+	assert_trail(s, "look up hotmail INBOX\nopen\n"
+			"record login of hotmail, 300 seconds\n");
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "STAT", "no");
+	down(&f);
+	run(s);
+	assert_true(s->report.last_login > 0);
+	assert_int_equal(s->report.login_delay, 300);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -309,6 +408,10 @@ main(void)
 		TEST(test_no_quit),
 		TEST(test_too_large),
 		TEST(test_session_breaks),
+		TEST(test_probe),
+		TEST(test_probe_fails),
+		TEST(test_fault_of_the_account),
+		TEST(test_login_delay),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
