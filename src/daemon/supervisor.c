@@ -45,7 +45,8 @@ struct supervisor {
 	struct spool_pool *pool;
 	struct post *posts; /* owned */
 	size_t nposts;
-	size_t loading; /* pauses that the store was asked for */
+	const struct worker *suspect; /* of the workers */
+	size_t loading;               /* pauses that the store was asked for */
 	struct timer grace;
 	char host[256];
 	bool stopping;
@@ -368,6 +369,7 @@ man_post(struct supervisor *s, const struct conf_account *a)
 		.pool = s->pool,
 		.our_host = s->host,
 		.sinks = p->sinks,
+		.suspect = &s->suspect,
 		.dry_run = s->o.dry_run,
 	};
 	p->worker = worker_new(&p->context, a, on_polled, p);
@@ -388,6 +390,19 @@ on_grace_over(void *arg)
 	loop_stop(s->o.net->loop);
 }
 
+static void
+tell_killers(const struct supervisor *s)
+{
+	struct log_event e = { .priority = LOG_ERR, .message_id = LOG_ID_HELD };
+	unsigned long long n = store_killers(s->o.store);
+
+	if (n > 0)
+		log_event(&e,
+		    "%llu held: the process died %d times while it was "
+		    "underway; this is a bug, please report it",
+		    n, STORE_DEATHS_MAX);
+}
+
 struct supervisor *
 supervisor_new(const struct supervisor_options *o)
 {
@@ -406,6 +421,7 @@ supervisor_new(const struct supervisor_options *o)
 	for (size_t i = 0; i < conf->naccounts; i++)
 		if (is_wanted(o, conf->accounts[i].name))
 			man_post(s, &conf->accounts[i]);
+	tell_killers(s);
 	load_pauses(s);
 	return s;
 }

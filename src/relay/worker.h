@@ -36,6 +36,9 @@ struct worker_context {
 	const char *our_host;
 	/* By position in the account's list of destinations. */
 	struct sink *const *sinks;
+	/* Shared by all: whose message may be what the process died of, or
+	 * NULL; there is one such message underway at a time. */
+	const struct worker **suspect;
 	bool dry_run; /* list what would be done, and do nothing */
 };
 

@@ -28,6 +28,10 @@ message_free(struct message *m)
 		if (m->probes[i] != NULL)
 			sink_probe_over(m->probes[i]);
 	free(m->probes);
+	if (m->underway != 0)
+		store_end(w->ctx->store, m->underway);
+	if (m->suspect)
+		*w->ctx->suspect = NULL;
 	store_items_free(m->items, m->nitems);
 	free(m->transfers);
 	free(m);
@@ -246,6 +250,17 @@ too_large(struct worker *w, struct message *m)
 	return true;
 }
 
+/* What was underway when the process died may be what it died of.  Such
+ * messages go one at a time, so that the next death tells which it was. */
+static bool
+is_suspect(const struct message *m)
+{
+	for (size_t i = 0; i < m->nitems; i++)
+		if (m->items[i].deaths > 0)
+			return true;
+	return false;
+}
+
 /* The last look before it is downloaded; false: for nobody, and it is gone. */
 static bool
 admit(struct worker *w, struct message *m)
@@ -264,10 +279,16 @@ admit(struct worker *w, struct message *m)
 		m->items[kept++] = m->items[i];
 	}
 	m->nitems = kept;
-	if (kept > 0)
-		return true;
-	message_free(m);
-	return false;
+	if (kept == 0) {
+		message_free(m);
+		return false;
+	}
+	m->suspect = is_suspect(m);
+	if (m->suspect)
+		*w->ctx->suspect = w;
+	m->underway = m->items[0].id;
+	store_begin(w->ctx->store, m->underway);
+	return true;
 }
 
 static void
@@ -285,6 +306,13 @@ fetch_more(struct worker *w)
 			break;
 		if (too_large(w, m))
 			continue;
+		if (is_suspect(m) && *w->ctx->suspect == w)
+			break; /* comes behind the one before */
+		if (is_suspect(m) && *w->ctx->suspect != NULL) {
+			w->left_out = true; /* another account's is first */
+			message_free(m);
+			continue;
+		}
 		/* An empty pool lets anything in; one byte keeps it counted. */
 		m->reserved = m->items[0].size + 1;
 		if (!spool_reserve(w->ctx->pool, m->reserved, &w->waiter)) {

@@ -56,7 +56,9 @@ struct message {
 	struct transfer **transfers; /* owned array; NULL: ended */
 	struct sink **probes; /* owned array; by item; NULL: it is none */
 	size_t running;
-	bool complete; /* relayed, and nothing of it is outstanding */
+	bool suspect;     /* of *ctx->suspect */
+	int64_t underway; /* its row that was begun; 0: none */
+	bool complete;    /* relayed, and nothing of it is outstanding */
 };
 TAILQ_HEAD(messages, message);
 

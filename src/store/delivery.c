@@ -173,7 +173,8 @@ delivery_relayed(struct db *db, struct request *r)
 	    "UPDATE delivery SET"
 	    " state = CASE state WHEN 'gone' THEN 'gone' ELSE 'relayed' END,"
 	    " was = CASE state WHEN 'gone' THEN 'relayed' ELSE '' END,"
-	    " reply = ?2, changed = ?3, next_try = 0 WHERE id = ?1");
+	    " reply = ?2, changed = ?3, next_try = 0, deaths = 0"
+	    " WHERE id = ?1");
 	query_int(q, 1, r->id);
 	query_text(q, 2, r->verdict.reply);
 	query_int(q, 3, r->now);
@@ -242,7 +243,8 @@ delivery_refused(struct db *db, struct request *r)
 	q = db_query(db,
 	    "UPDATE delivery SET state = ?2, doubt = ?3, next_try = ?4,"
 	    " reply = ?5, changed = ?6,"
-	    " trace = iif(trace = '', ?7, trace) WHERE id = ?1");
+	    " trace = iif(trace = '', ?7, trace), deaths = 0"
+	    " WHERE id = ?1");
 	query_int(q, 1, r->id);
 	query_text(q, 2, store_state_name(state));
 	query_int(q, 3, is_doubtful(&row));

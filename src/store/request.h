@@ -149,6 +149,10 @@ bool delivery_in_doubt(struct db *db, struct request *r);
 bool delivery_relayed(struct db *db, struct request *r);
 bool delivery_refused(struct db *db, struct request *r);
 
+/* deaths.c */
+struct underway;
+uint64_t deaths_count(struct db *db, const struct underway *u);
+
 /* pause.c */
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);

@@ -104,6 +104,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "DEFAULT 0,"
 					       " first_refusal INTEGER NOT "
 					       "NULL DEFAULT 0,"
+					       " deaths INTEGER NOT NULL "
+					       "DEFAULT 0,"
 					       " UNIQUE (mailbox, generation, "
 					       "uid, duplicate, destination)) "
 					       "STRICT;"

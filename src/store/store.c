@@ -28,6 +28,7 @@
 #include "store/db.h"
 #include "store/request.h"
 #include "store/statedir.h"
+#include "store/underway.h"
 
 #define BATCH_SIZE ((size_t)8 << 10) /* of listed entries, in one request */
 
@@ -42,6 +43,9 @@ struct store {
 	pthread_cond_t wake;
 	struct request_list queue, answered;
 	bool stop;
+
+	struct underway underway; /* the loop's */
+	uint64_t killers;
 
 	_Atomic size_t backlog;     /* bytes of listings in the queue */
 	_Atomic int64_t busy_since; /* monotonic ms; 0: asleep */
@@ -223,6 +227,7 @@ static void
 destroy(struct store *s)
 {
 	db_close(&s->db);
+	underway_close(&s->underway);
 	if (s->fd >= 0)
 		close(s->fd);
 	pthread_cond_destroy(&s->wake);
@@ -240,6 +245,9 @@ store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
 		free(s);
 		return NULL;
 	}
+	underway_load(&s->underway, d != NULL && !dry_run ? d->dir : -1);
+	s->killers = deaths_count(&s->db, &s->underway);
+	underway_reset(&s->underway);
 	*exit_r = EX_IOERR;
 	if ((dry_run || statedir_initialised(d, fault_r)) && start(s, fault_r))
 		return s;
@@ -308,6 +316,24 @@ const unsigned char *
 store_install_key(const struct store *s)
 {
 	return s->db.install_key;
+}
+
+uint64_t
+store_killers(const struct store *s)
+{
+	return s->killers;
+}
+
+void
+store_begin(struct store *s, int64_t id)
+{
+	underway_begin(&s->underway, id);
+}
+
+void
+store_end(struct store *s, int64_t id)
+{
+	underway_end(&s->underway, id);
 }
 
 /* --- requests --------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct store_item {
 	unsigned attempt;  /* tries that were recorded so far */
 	unsigned refusals; /* for now, of this message, in a row ... */
 	int64_t first_refusal; /* ... the first of them; wall clock, 0: none */
+	unsigned deaths;       /* of this process, while it was underway */
 	bool doubt;            /* an earlier try may have been accepted */
 	char trace[STORE_TRACE_MAX]; /* empty: not computed yet */
 };
@@ -229,6 +230,15 @@ void store_removals(struct store *s, int64_t mailbox, uint32_t after,
     size_t limit, struct store_done done);
 /* The mailbox's session is over: forgets its listing. */
 void store_listing_drop(struct store *s, int64_t mailbox);
+
+/* From before the first byte of a message is fetched until it has gone its way,
+ * one row of it is noted as underway; costs no commit and no sync.  A start
+ * after a death counts it for each message that was, and holds what was there
+ * STORE_DEATHS_MAX times (CASES R9). */
+#define STORE_DEATHS_MAX 3
+uint64_t store_killers(const struct store *s); /* held by this start */
+void store_begin(struct store *s, int64_t id);
+void store_end(struct store *s, int64_t id);
 
 /* Before the dot.  A row that is in doubt already keeps that as doubt. */
 struct store_attempt {

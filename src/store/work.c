@@ -20,7 +20,7 @@
 #define COLUMNS(number, size)                                                  \
 	"SELECT d.id, d.uid, " number ", d.duplicate, " size                   \
 	", d.destination, d.state, d.removing, d.attempt, d.doubt, d.trace"    \
-	", d.refusals, d.first_refusal"
+	", d.refusals, d.first_refusal, d.deaths"
 
 /* CROSS JOIN keeps the listing outside: its index gives the order. */
 #define FROM_LISTING                                                           \
@@ -84,6 +84,7 @@ read_item(struct query *q, struct store_item *item_r)
 		.attempt = (unsigned)query_get(q, 8),
 		.refusals = (unsigned)query_get(q, 11),
 		.first_refusal = query_get(q, 12),
+		.deaths = (unsigned)query_get(q, 13),
 	};
 	item_r->doubt = query_get(q, 9) != 0 || item_r->state == STORE_IN_DOUBT;
 	copy_text(item_r->trace, sizeof(item_r->trace), stmt, 10);

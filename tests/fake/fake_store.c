@@ -116,6 +116,20 @@ store_listing_drop(struct store *s, int64_t mailbox)
 }
 
 void
+store_begin(struct store *s, int64_t id)
+{
+	s->underway++;
+	(void)id;
+}
+
+void
+store_end(struct store *s, int64_t id)
+{
+	s->underway--;
+	(void)id;
+}
+
+void
 store_login(struct store *s, const char *account, int64_t now, int64_t delay,
     struct store_done done)
 {

@@ -17,6 +17,7 @@ struct store {
 	struct trail *trail;
 	struct store_done queue[FAKE_STORE_QUEUE];
 	size_t queued;
+	unsigned underway; /* messages */
 };
 
 /* Answers the oldest request: durable, or not. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """One message that cannot be relayed, among a thousand that can."""
 import re
+import signal
 
 import corpus
 from fakes import FakePop3, RecordingSmtp
@@ -55,3 +56,32 @@ def test_source_cannot_deliver(world, haul):
         haul.later()
         haul.once()
         assert arrived(recorder) == list(range(1, MANY + 1))
+
+
+def test_kills_the_process(world, haul):
+    """Three deaths, and it is held (R9); all others arrive."""
+    with FakePop3(world.certs, messages()[:100]) as source, \
+            RecordingSmtp(world.certs) as recorder:
+        poison, deaths = 50, []
+        haul.account("many", "pop3", source.port, after="keep")
+        haul.to_recorder(recorder)
+
+        def kill(_session, number):
+            if number == poison:
+                deaths.append(number)
+                running.signal(signal.SIGKILL)
+        source.on_retr = kill
+        for _ in range(3):
+            running = haul.start("--once")
+            assert running.wait().code == -signal.SIGKILL
+        last = haul.once()
+        assert last.lines("held", "died")
+        assert len(deaths) == 3
+        assert set(arrived(recorder)) == {n for n in range(1, 101)
+                                          if n != poison}
+        assert haul.sql("SELECT state, number FROM (SELECT state, count(*)"
+                        " AS number FROM delivery GROUP BY state)"
+                        " ORDER BY state") == [("held", 1), ("relayed", 99)]
+        # Those in flight may have come twice, and say so.
+        assert len([m for m in recorder.accepted()
+                    if "duplicate" not in m.trace()]) <= 99

@@ -200,3 +200,10 @@ endif
 tests_unit_test_pause_SOURCES = tests/unit/test_pause.c $(STORE_FIXTURE)
 tests_unit_test_pause_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_pause_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_deaths
+endif
+tests_unit_test_deaths_SOURCES = tests/unit/test_deaths.c $(STORE_FIXTURE)
+tests_unit_test_deaths_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_deaths_LDADD = $(STORE_TEST_LIBS)

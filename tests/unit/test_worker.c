@@ -38,6 +38,7 @@ struct stage {
 	char *names[2];
 	struct conf_account account;
 	struct worker_context context;
+	const struct worker *suspect;
 	struct worker *worker;
 	struct worker_report report;
 };
@@ -89,6 +90,7 @@ setup(void **state)
 		.pool = spool_pool_new(-1, 10000),
 		.our_host = "me.example",
 		.sinks = s->sinks,
+		.suspect = &s->suspect,
 	};
 	s->worker = worker_new(&s->context, &s->account, on_done, s);
 	*state = s;
@@ -397,6 +399,45 @@ test_login_delay(void **state)
 	assert_int_equal(s->report.login_delay, 300);
 }
 
+/* What may have killed us goes alone; the others wait behind it. */
+static void
+test_suspects(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer a = { .nitems = 0 };
+
+	list(s, 2);
+	for (uint32_t i = 1; i <= 2; i++) {
+		a.items = mem_grow(a.items, i, sizeof(*a.items));
+		a.items[a.nitems++] = (struct store_item){
+			.id = i,
+			.uid = mem_strdup("uid"),
+			.number = i,
+			.size = 20,
+			.deaths = 1,
+			.destination = mem_strdup(home),
+			.state = STORE_NEW,
+		};
+	}
+	fake_store_answer(&s->store, &a);
+	assert_trail(s, LISTED "work behind 0\nfetch 1\n");
+	assert_int_equal(s->store.underway, 1);
+	fetched(1, "A: b\r\n\r\nx\r\n");
+	fake_sink_begin(&s->sink);
+	fake_store_commit(&s->store);
+	fake_sink_dot(&s->sink);
+	fake_sink_verdict(&s->sink, NULL, "250 ok");
+	forget(s);
+	fake_store_commit(&s->store);
+	assert_trail(s, "committed\nfetch 2\nwork behind 2\n");
+	assert_int_equal(s->store.underway, 1);
+	worker_stop(s->worker);
+	give_items(s, 0, 0, 0);
+	run(s);
+	assert_int_equal(s->store.underway, 0);
+	assert_null(s->suspect);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -412,6 +453,7 @@ main(void)
 		TEST(test_probe_fails),
 		TEST(test_fault_of_the_account),
 		TEST(test_login_delay),
+		TEST(test_suspects),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);

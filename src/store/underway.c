@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/underway.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NAME "underway"
+
+void
+underway_load(struct underway *u, int dir)
+{
+	*u = (struct underway){ .dir = dir, .fd = -1 };
+	if (dir >= 0)
+		u->fd = openat(
+		    dir, NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (u->fd >= 0 && pread(u->fd, u->ids, sizeof(u->ids), 0) < 0)
+		memset(u->ids, 0, sizeof(u->ids));
+}
+
+/* It has its full size from the start, so that a disk that fills up later is
+ * no matter.  Without it there is one protection less, and mail flows. */
+void
+underway_reset(struct underway *u)
+{
+	memset(u->ids, 0, sizeof(u->ids));
+	if (u->fd >= 0 && pwrite(u->fd, u->ids, sizeof(u->ids), 0) !=
+			      (ssize_t)sizeof(u->ids)) {
+		close(u->fd);
+		u->fd = -1;
+	}
+}
+
+static void
+replace(struct underway *u, int64_t old, int64_t id)
+{
+	for (size_t i = 0; i < UNDERWAY_SLOTS; i++) {
+		ssize_t n;
+
+		if (u->ids[i] != old)
+			continue;
+		u->ids[i] = id;
+		do
+			n = u->fd < 0 ? 0
+			              : pwrite(u->fd, &u->ids[i], sizeof(id),
+					    (off_t)(i * sizeof(id)));
+		while (n < 0 && errno == EINTR);
+		return;
+	}
+}
+
+void
+underway_begin(struct underway *u, int64_t id)
+{
+	replace(u, 0, id);
+}
+
+void
+underway_end(struct underway *u, int64_t id)
+{
+	replace(u, id, 0);
+}
+
+void
+underway_close(struct underway *u)
+{
+	if (u->fd < 0)
+		return;
+	unlinkat(u->dir, NAME, 0);
+	close(u->fd);
+	u->fd = -1;
+}
