@@ -19,6 +19,8 @@ static const struct cli_command commands[] = {
 	    cli_accept },
 	{ "check", "[--options]",
 	    "read the configuration and name every mistake", cli_check },
+	{ "resume", "NAME", "end the pause of an account or destination",
+	    cli_resume },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 

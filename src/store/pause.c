@@ -76,6 +76,19 @@ pause_save(struct db *db, struct request *r)
 }
 
 bool
+pause_end(struct db *db, struct request *r)
+{
+	struct query *q = db_query(db,
+	    "UPDATE pause SET failures = 0, since = 0, not_before = 0,"
+	    " firm = 0, alerted = 0, reply = ''"
+	    " WHERE name = ?1 AND failures > 0");
+
+	query_text(q, 1, r->pause.who.name);
+	r->answer.waiting = query_run(q);
+	return true;
+}
+
+bool
 pause_login(struct db *db, struct request *r)
 {
 	const struct store_pause *p = &r->pause.pause;

@@ -156,6 +156,7 @@ uint64_t deaths_count(struct db *db, const struct underway *u);
 /* pause.c */
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
+bool pause_end(struct db *db, struct request *r);
 bool pause_login(struct db *db, struct request *r);
 
 #endif

@@ -622,6 +622,14 @@ store_pause_save(struct store *s, const struct store_who *who,
 }
 
 void
+store_resume(struct store *s, const char *name, struct store_done done)
+{
+	struct store_who who = { .name = name };
+
+	send_request(s, pause_request(pause_end, &who, done));
+}
+
+void
 store_login(struct store *s, const char *account, int64_t now, int64_t delay,
     struct store_done done)
 {

@@ -288,6 +288,9 @@ void store_pause_load(
 /* All but last_login and login_delay, which only a login changes. */
 void store_pause_save(struct store *s, const struct store_who *who,
     const struct store_pause *p, struct store_done done);
+/* Ends the pauses of that name, for accounts and destinations; waiting in the
+ * answer says how many there were. */
+void store_resume(struct store *s, const char *name, struct store_done done);
 /* The server accepted a login and wants delay seconds to pass. */
 void store_login(struct store *s, const char *account, int64_t now,
     int64_t delay, struct store_done done);

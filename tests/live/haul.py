@@ -187,8 +187,11 @@ class Haul:
         return Result(done.returncode, done.stdout.decode())
 
     def accept(self, name, how):
+        return self.command("accept", name, how)
+
+    def command(self, *words):
         done = subprocess.run([MAILHAUL, "-c", self.conf, "--state",
-                               self.state, "accept", name, how],
+                               self.state, *words],
                               stdin=subprocess.DEVNULL, timeout=30,
                               stdout=subprocess.PIPE, env=self.env(),
                               stderr=subprocess.STDOUT, check=False)

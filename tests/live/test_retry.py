@@ -65,6 +65,22 @@ def test_wrong_password_is_tried_once(world, haul):
         assert len(recorder.accepted()) == 1
 
 
+def test_resume(world, haul):
+    """The password was mended in its place."""
+    with FakePop3(world.certs, messages(1)) as pop, \
+            RecordingSmtp(world.certs) as recorder:
+        pop.on_pass = lambda _: "-ERR [AUTH] Wrong password"
+        haul.account("me", "pop3", pop.port)
+        haul.to_recorder(recorder)
+        haul.once(expect=FAILED)
+        pop.on_pass = None
+        assert haul.once().lines("not polled")
+        done = haul.command("resume", "me")
+        assert (done.code, done.log) == (OK, "me: may be tried at once\n")
+        haul.once()
+        assert len(recorder.accepted()) == 1
+
+
 def test_destination_login_is_tried_once(world, haul):
     with FakePop3(world.certs, messages(40)) as pop, \
             RecordingSmtp(world.certs) as recorder:

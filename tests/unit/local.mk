@@ -207,3 +207,10 @@ endif
 tests_unit_test_deaths_SOURCES = tests/unit/test_deaths.c $(STORE_FIXTURE)
 tests_unit_test_deaths_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_deaths_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_trouble
+endif
+tests_unit_test_trouble_SOURCES = tests/unit/test_trouble.c
+tests_unit_test_trouble_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_trouble_LDADD = $(RELAY_TEST_LIBS)

@@ -128,6 +128,26 @@ test_login(void **state)
 	assert_same(load(w, &account), &expected);
 }
 
+/* By a person: the failures are forgotten, the server's wish is not. */
+static void
+test_resume(void **state)
+{
+	struct store_pause expected = { .last_login = 77, .login_delay = 300 };
+	struct world *w = *state;
+
+	store_resume(w->store, "a", world_done(w));
+	assert_int_equal(world_wait(w)->waiting, 0);
+	save(w, &account, &refused);
+	save(w, &destination, &refused);
+	store_login(w->store, "a", 77, 300, world_done(w));
+	assert_true(world_wait(w)->ok);
+	store_resume(w->store, "b", world_done(w));
+	assert_int_equal(world_wait(w)->waiting, 0);
+	store_resume(w->store, "a", world_done(w));
+	assert_int_equal(world_wait(w)->waiting, 2);
+	assert_same(load(w, &account), &expected);
+}
+
 int
 main(void)
 {
@@ -136,6 +156,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    test_other_terms, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resume, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("pause", tests, NULL, NULL);
