@@ -86,8 +86,8 @@ struct conf {
 	uint64_t spool_max, message_max;         /* bytes */
 	uint64_t connect_timeout, reply_timeout; /* seconds */
 	uint64_t dot_timeout, shutdown_grace;    /* seconds */
-	unsigned guard; /* percent of a mailbox; 0: off */
-	uint64_t retry_max, give_up;             /* seconds */
+	unsigned guard;              /* percent of a mailbox; 0: off */
+	uint64_t retry_max, give_up; /* seconds */
 };
 
 struct conf_problem {
