@@ -155,7 +155,7 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "DEFAULT 0,"
 					       " PRIMARY KEY (party, name)) "
 					       "STRICT, WITHOUT "
-                                               "ROWID;" SCHEMA_RECOGNITION;
+					       "ROWID;" SCHEMA_RECOGNITION;
 
 /*
  * session: the mailboxes whose listing was begun; without it an end that lost
