@@ -325,6 +325,31 @@ on_in_doubt(void *arg, struct store_answer *a)
 	finish(t);
 }
 
+/* A second copy never goes out silently (DURABILITY.md 4.7). */
+static void
+announce(const struct transfer *t)
+{
+	const struct transfer_context *ctx = t->ctx;
+	struct log_event e = {
+		.priority = LOG_WARNING,
+		.message_id = LOG_ID_POSSIBLE_DUPLICATE,
+		.account = ctx->account,
+		.mailbox = ctx->mailbox,
+		.destination = t->item->destination,
+		.uid = t->item->uid,
+		.trace = t->item->trace,
+		.state = store_state_name(t->item->state),
+		.attempt = t->item->attempt,
+		.bytes = spool_size(t->spool),
+	};
+
+	log_event(&e,
+	    "%s: sending %s uid %s to %s again, attempt %u, trace %s: an "
+	    "earlier try may have been accepted (possible duplicate)",
+	    ctx->account, ctx->mailbox, e.uid, e.destination, e.attempt,
+	    e.trace);
+}
+
 static void
 on_begin(void *arg)
 {
@@ -343,6 +368,8 @@ on_begin(void *arg)
 	if (t->claimed)
 		return; /* a second turn: the record of the first stands */
 	t->claimed = true;
+	if (t->item->doubt)
+		announce(t);
 	store_in_doubt(t->ctx->store, t->item->id, &attempt,
 	    (struct store_done){ on_in_doubt, t });
 }
