@@ -30,6 +30,27 @@ worker_note_fault(struct worker *w, const struct fault *f)
 	w->report.failed = true;
 }
 
+/* What the poll came to, in one line; nothing when nothing happened. */
+static void
+tell_counts(const struct worker *w)
+{
+	const struct worker_report *r = &w->report;
+	bool look = r->held + r->in_doubt + r->duplicates > 0;
+	struct log_event e = {
+		.priority = look ? LOG_NOTICE : LOG_INFO,
+		.message_id = LOG_ID_POLL_ENDED,
+		.account = w->account->name,
+		.mailbox = FOLDER,
+	};
+
+	if (r->relayed + r->deferred + r->held + r->in_doubt > 0)
+		log_event(&e,
+		    "%s: poll ended: relayed %u, deferred %u, held %u, in "
+		    "doubt %u, possible duplicates %u",
+		    e.account, r->relayed, r->deferred, r->held, r->in_doubt,
+		    r->duplicates);
+}
+
 static void
 on_ended(void *arg)
 {
@@ -37,6 +58,7 @@ on_ended(void *arg)
 	struct worker_report r = w->report;
 
 	w->state = WORKER_IDLE;
+	tell_counts(w);
 	w->done(w->arg, &r);
 }
 

@@ -43,6 +43,7 @@ struct worker_report {
 	bool failed; /* fault says why; whatever was relayed is relayed */
 	struct fault fault;
 	unsigned relayed, deferred, held, in_doubt;
+	unsigned duplicates; /* of relayed: a second copy, perhaps */
 };
 
 /* ctx, its arrays and a outlive the worker.  done is called at the end of each

@@ -305,8 +305,9 @@ find_fetching(struct worker *w, uint32_t number)
 }
 
 static void
-count(struct worker *w, enum transfer_end end)
+count(struct worker *w, const struct store_item *item, enum transfer_end end)
 {
+	w->report.duplicates += end == TRANSFER_RELAYED && item->doubt;
 	w->report.relayed += end == TRANSFER_RELAYED;
 	w->report.deferred += end == TRANSFER_DEFERRED;
 	w->report.held += end == TRANSFER_HELD;
@@ -319,10 +320,11 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 	struct message *m = arg;
 	struct worker *w = m->worker;
 
-	count(w, r->end);
 	for (size_t i = 0; i < m->nitems; i++)
-		if (m->transfers[i] == t)
+		if (m->transfers[i] == t) {
 			m->transfers[i] = NULL;
+			count(w, &m->items[i], r->end);
+		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;
 	if (r->end == TRANSFER_UNTRIED && !w->stopping)
