@@ -273,6 +273,7 @@ transfer_start(const struct transfer_context *ctx,
 	}
 	t->job = (struct sink_job){
 		.spool = spool,
+		.trace = item->trace,
 		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,

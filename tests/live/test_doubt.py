@@ -89,3 +89,37 @@ def test_hold(world, haul, user, port, protocol):
         haul.once()
         assert len(recorder.messages) == 3 and len(copies(recorder, 1)) == 1
     assert len(box) == 1
+
+
+# --- delivery reports
+
+DSN = ("PIPELINING", "SIZE 62914560", "8BITMIME", "DSN")
+
+
+def test_dsn_is_asked_for(world, haul, user, port):
+    box = world.dovecot.mailbox(user)
+    box.add(b"Return-Path: <sender@example.test>\r\n" +
+            corpus.header(0, "number 0") + b"\r\nx\r\n")
+    box.add(b"Return-Path: <>\r\n" + corpus.header(1, "number 1") +
+            b"\r\nx\r\n")
+    with RecordingSmtp(world.certs, extensions=DSN) as recorder:
+        haul.account(user, "imap", port("imap"))
+        haul.to_recorder(recorder)
+        haul.once()
+        for number, notify in ((0, "FAILURE"), (1, "NEVER")):
+            message, = copies(recorder, number)
+            trace = message.trace().split(";")[0]
+            assert "RET=HDRS" in message.options
+            assert "ENVID=" + trace in message.options
+            assert message.rcpt_options == ["NOTIFY=" + notify]
+
+
+def test_dsn_is_not_offered(world, haul, user, port):
+    fill(world, user, 1)
+    with RecordingSmtp(world.certs) as recorder:
+        haul.account(user, "imap", port("imap"))
+        haul.to_recorder(recorder)
+        haul.once()
+        message, = recorder.messages
+        assert message.rcpt_options == []
+        assert not re.search("RET=|ENVID=", " ".join(message.options))
