@@ -41,6 +41,10 @@ struct request_entries {
 	size_t used, room; /* bytes */
 };
 
+struct request_traces {
+	size_t n; /* strings, their pointers in owned */
+};
+
 struct request_page {
 	uint32_t after;
 	size_t limit;
@@ -88,6 +92,7 @@ struct request {
 		struct request_mailbox mailbox;
 		struct request_entries entries;
 		struct store_listing listing; /* destinations in owned */
+		struct request_traces traces;
 		struct request_page page;
 		struct request_attempt attempt;
 		struct request_verdict verdict;
@@ -142,5 +147,8 @@ enum store_state delivery_state(const struct query *q, int column);
 bool delivery_in_doubt(struct db *db, struct request *r);
 bool delivery_relayed(struct db *db, struct request *r);
 bool delivery_refused(struct db *db, struct request *r);
+
+/* trace.c */
+bool trace_find(struct db *db, struct request *r);
 
 #endif

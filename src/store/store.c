@@ -563,3 +563,14 @@ store_accept(
 	r->accept.decision = as_known ? RECOGNISE_AS_KNOWN : RECOGNISE_RELAY;
 	send_request(s, r);
 }
+
+void
+store_find_trace(struct store *s, const char *const *traces, size_t n,
+    struct store_done done)
+{
+	struct request *r = request_new(trace_find, 0, done);
+
+	r->owned = copy_strings(traces, n);
+	r->traces.n = n;
+	send_request(s, r);
+}

@@ -98,6 +98,9 @@ struct store_answer {
 
 	/* store_relayed: no other destination of this message is outstanding */
 	bool complete;
+
+	/* store_find_trace */
+	size_t on_record; /* which of them is: 1 the first; 0: none */
 };
 
 /* ok or not, done is called exactly once, from store_dispatch(). */
@@ -238,6 +241,11 @@ struct store_refusal {
 	const unsigned char *fingerprint; /* 16 bytes; NULL: not downloaded */
 };
 void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
+    struct store_done done);
+
+/* Whether one of these traces is that of a message on record, of whatever
+ * account and in whatever state. */
+void store_find_trace(struct store *s, const char *const *traces, size_t n,
     struct store_done done);
 
 void store_items_free(struct store_item *items, size_t n);

@@ -6,6 +6,7 @@ import pytest
 
 import corpus
 from fakes import DROP, RecordingSmtp
+from servers import wait_for
 
 
 def fill(world, user, count):
@@ -123,3 +124,54 @@ def test_dsn_is_not_offered(world, haul, user, port):
         message, = recorder.messages
         assert message.rcpt_options == []
         assert not re.search("RET=|ENVID=", " ".join(message.options))
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+def test_reports_about_us_are_held(world, haul, user, port, protocol):
+    """Everything bounces, into the mailbox that is fetched: no loop."""
+    box = fill(world, user, 3)
+    haul.account(user, protocol, port(protocol), after="delete")
+    haul.destination(world.postfix.ports["submission"], user="in-" + user,
+                     mail_from=user + "@example.test",
+                     recipient="nobody@bounce.test")
+    first = haul.once()
+    assert len(first.lines(user, "relayed INBOX")) == 3, first.log
+    wait_for("three reports", lambda: len(box) == 3 and
+             not world.postfix.queued())
+    traces = re.findall(rb"^Original-Envelope-Id: (\S+)",
+                        b"".join(box.messages()), re.M)
+    assert len(set(traces)) == 3, box.messages()[0].decode()
+    second = haul.once()
+    assert not second.lines("relayed INBOX"), second.log
+    for trace in traces:
+        assert second.lines(user, "held INBOX", "delivery report",
+                            trace.decode())
+    assert "poll ended" not in haul.once().log
+    assert len(box) == 3 and not world.postfix.queued()
+
+
+def report(number, trace, field="X-Mailhaul-Trace"):
+    return (b"Return-Path: <>\r\n" + corpus.header(number, "number %d"
+            % number) + b"\r\nIt failed.\r\n%s: %s\r\n"
+            % (field.encode(), trace.encode()))
+
+
+def test_other_reports_are_relayed(world, haul, user, port):
+    """A report about a message of another account is ours as well; one about
+    somebody else's message is mail."""
+    fill(world, user, 1)
+    box = world.dovecot.mailbox(user + "b")
+    with RecordingSmtp(world.certs) as recorder:
+        haul.account(user, "imap", port("imap"))
+        haul.account(user + "b", "pop3", port("pop3"))
+        haul.to_recorder(recorder)
+        haul.once()
+        trace = recorder.messages[0].trace().split(";")[0]
+        box.add(report(1, trace))
+        box.add(report(2, trace[::-1]))
+        box.add(report(3, trace).replace(b"<>", b"<a@b.test>"))
+        box.add(report(4, trace, "Original-Envelope-Id"))
+        result = haul.once()
+        assert len(result.lines(user + "b", "held INBOX", trace)) == 2
+        sent = [n for n in range(1, 5) if copies(recorder, n)]
+        assert sent == [2, 3]

@@ -194,3 +194,9 @@ tests_unit_test_recognise_SOURCES = tests/unit/test_recognise.c \
 	$(STORE_FIXTURE)
 tests_unit_test_recognise_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_recognise_LDADD = $(STORE_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_report
+endif
+tests_unit_test_report_SOURCES = tests/unit/test_report.c
+tests_unit_test_report_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_report_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
