@@ -19,6 +19,8 @@ static const struct cli_command commands[] = {
 	    cli_accept },
 	{ "check", "[--options]",
 	    "read the configuration and name every mistake", cli_check },
+	{ "held", "[show|release|drop] [NAME | --all] [--account NAME]",
+	    "what waits for a decision, and the decision", cli_held },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 
@@ -43,7 +45,7 @@ help(void)
 	       "FILE is " SYSCONFDIR "/mailhaul/mailhaul.conf unless given.\n"
 	       "commands:\n");
 	for (size_t i = 0; i < ncommands; i++)
-		printf("  %s %-14s %s\n", commands[i].name, commands[i].args,
+		printf("  %s %s\n\t%s\n", commands[i].name, commands[i].args,
 		    commands[i].help);
 	return EX_OK;
 }

@@ -45,6 +45,13 @@ struct request_traces {
 	size_t n; /* strings, their pointers in owned */
 };
 
+struct request_choice {
+	const char *account, *trace; /* in owned; empty: any */
+	int64_t id;                  /* 0: any */
+	int64_t after;
+	size_t limit;
+};
+
 struct request_page {
 	uint32_t after;
 	size_t limit;
@@ -93,6 +100,7 @@ struct request {
 		struct request_entries entries;
 		struct store_listing listing; /* destinations in owned */
 		struct request_traces traces;
+		struct request_choice choice;
 		struct request_page page;
 		struct request_attempt attempt;
 		struct request_verdict verdict;
@@ -147,6 +155,11 @@ enum store_state delivery_state(const struct query *q, int column);
 bool delivery_in_doubt(struct db *db, struct request *r);
 bool delivery_relayed(struct db *db, struct request *r);
 bool delivery_refused(struct db *db, struct request *r);
+
+/* held.c */
+bool held_list(struct db *db, struct request *r);
+bool held_release(struct db *db, struct request *r);
+bool held_drop(struct db *db, struct request *r);
 
 /* trace.c */
 bool trace_find(struct db *db, struct request *r);

@@ -75,21 +75,158 @@ def test_refused_resend_keeps_the_doubt(world, haul, user, port, reply):
     assert len(box) == 0
 
 
-@pytest.mark.parametrize("protocol", ("pop3", "imap"))
-def test_hold(world, haul, user, port, protocol):
-    box = fill(world, user, 3)
+def hold(haul, recorder, name, *after):
+    """Leaves number 1 held because the reply to it was lost; its trace."""
     haul.options["in_doubt"] = "hold"
+    Replies(recorder, 1, DROP, *after)
+    haul.to_recorder(recorder)
+    haul.once(expect=None)
+    second = haul.once(expect=None)
+    held = second.lines(name, "held INBOX", "in doubt: attempt 1")
+    assert len(held) == 1, second.log
+    haul.once()
+    assert len(recorder.messages) == 3 and len(copies(recorder, 1)) == 1
+    return copies(recorder, 1)[0].trace().split(";")[0]
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+def test_hold_and_release(world, haul, user, port, protocol):
+    """A person lets it go again: announced, with the same trace; a refusal
+    for now does not ask him twice, and the doubt outlives it (R4)."""
+    box = fill(world, user, 3)
+    haul.account(user, protocol, port(protocol), after="delete")
     with RecordingSmtp(world.certs) as recorder:
-        Replies(recorder, 1, DROP)
-        haul.account(user, protocol, port(protocol), after="delete")
-        haul.to_recorder(recorder)
-        haul.once(expect=None)
-        second = haul.once(expect=None)
-        held = second.lines(user, "held INBOX", "in doubt: attempt 1")
-        assert len(held) == 1, second.log
+        trace = hold(haul, recorder, user, "451 4.3.0 Not now")
+        listed = haul.held()
+        assert listed.lines(trace, user, "home", "in doubt", "may have")
+        shown = haul.held("show", trace)
+        assert shown.lines("attempts:", "1, one of which may have been")
+        assert len(shown.lines(trace)) == 1
+        assert haul.held("release", trace).lines("1 released")
+        assert haul.held().log == "no message is held\n"
+        haul.held("release", trace, expect=66)
+        refused = haul.once(expect=None)
+        assert refused.lines(user, "attempt 2", "possible duplicate")
+        assert haul.held().log == "no message is held\n"
         haul.once()
-        assert len(recorder.messages) == 3 and len(copies(recorder, 1)) == 1
-    assert len(box) == 1
+        got = [m.trace() for m in copies(recorder, 1)]
+        assert len(recorder.messages) == 5
+        for attempt in (2, 3):
+            assert got[attempt - 1].startswith(trace + ";")
+            assert got[attempt - 1].endswith(
+                "attempt=%d; possible-duplicate=yes" % attempt)
+        haul.once()
+        assert len(recorder.messages) == 5
+    assert len(box) == 0
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+def test_hold_and_lose_it_again(world, haul, user, port, protocol):
+    fill(world, user, 3)
+    haul.account(user, protocol, port(protocol))
+    with RecordingSmtp(world.certs) as recorder:
+        trace = hold(haul, recorder, user, DROP)
+        haul.held("release", trace)
+        haul.once(expect=None)
+        haul.once(expect=None)
+        assert haul.held().lines(trace, "in doubt: attempt 2")
+        assert len(copies(recorder, 1)) == 2
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+def test_hold_and_drop(world, haul, user, port, protocol):
+    box = fill(world, user, 3)
+    haul.account(user, protocol, port(protocol), after="delete")
+    with RecordingSmtp(world.certs) as recorder:
+        trace = hold(haul, recorder, user)
+        assert haul.held("drop", trace).lines("1 dropped")
+        for _ in range(3):
+            haul.once()
+        assert len(recorder.messages) == 3
+    assert haul.held().log == "no message is held\n"
+    assert len(box) == 1 and b"number 1\r" in box.messages()[0]
+
+
+def test_one_of_two_destinations_is_held(world, haul, user, port):
+    """The other one gets it; what is dropped for one is not removed."""
+    box = fill(world, user, 2)
+    haul.options["in_doubt"] = "hold"
+    with RecordingSmtp(world.certs) as home, \
+            RecordingSmtp(world.certs) as archive:
+        Replies(home, 1, DROP)
+        Replies(archive, 1, "451 4.3.0 Not now", "451 4.3.0 Not now")
+        haul.account(user, "imap", port("imap"), after="delete",
+                     destination=("home", "archive"))
+        haul.to_recorder(home)
+        haul.to_recorder(archive, name="archive")
+        for _ in range(4):
+            haul.once(expect=None)
+        assert len(copies(home, 1)) == 1
+        assert len([m for m in copies(archive, 1) if m.accepted]) == 1
+        assert not any("duplicate" in m.trace() for m in archive.messages)
+        assert len(box) == 1
+        haul.held("drop", "--all", "--account", user)
+        haul.once()
+        assert len(home.messages) == 2 and len(box) == 1
+
+
+# --- mailhaul held
+
+def test_held_without_a_trace(world, haul, user, port):
+    """What was never downloaded is named by a number."""
+    box = fill(world, user, 1)
+    for i in (1, 2):
+        box.add(corpus.header(i, "number %d" % i) + b"\r\n" +
+                b"x" * 70 + b"\r\n" * 40000)
+    haul.options["message_max"] = "64K"
+    with RecordingSmtp(world.certs) as recorder:
+        haul.account(user, "pop3", port("pop3"))
+        haul.to_recorder(recorder)
+        haul.once()
+        listed = haul.held("--account", user)
+        names = [line.split()[0] for line in listed.lines("message_max")]
+        assert len(names) == 2 and all(n.isdigit() for n in names)
+        assert haul.held("show", names[0]).lines("attempts:", "0")
+        haul.options["message_max"] = "1M"
+        haul.held("release", "#" + names[0])
+        haul.once()
+        assert len(recorder.messages) == 2
+        assert not any("duplicate" in m.trace() for m in recorder.messages)
+        assert haul.held("release", "--all", "--account", user).lines(
+            "1 released")
+        haul.once()
+        assert sorted(n for n in range(3) if copies(recorder, n)) == [0, 1, 2]
+
+
+def test_held_says_what_the_server_said(world, haul, user, port):
+    fill(world, user, 2)
+    with RecordingSmtp(world.certs) as recorder:
+        Replies(recorder, 1, "550 5.7.1 Spam \x1b[31mred\x1b[0m")
+        haul.account(user, "imap", port("imap"))
+        haul.to_recorder(recorder)
+        haul.once()
+        listed = haul.held()
+        assert listed.lines("550", "5.7.1 Spam ?[31mred?[0m"), listed.log
+        # Without a doubt, a second copy is none.
+        haul.held("release", copies(recorder, 1)[0].trace().split(";")[0])
+        haul.once()
+        assert "duplicate" not in copies(recorder, 1)[1].trace()
+
+
+def test_held_usage(world, haul, user, port):
+    assert not haul.held(expect=66).lines("no message")
+    for argv in (("release",), ("drop", "--all"), ("release", "--nope"),
+                 ("release", "a", "b"), ("drop", "--account", user),
+                 ("drop", "x", "--all", "--account", user)):
+        haul.held(*argv, expect=64)
+    haul.account(user, "imap", port("imap"), interval="1h")
+    with RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        running = haul.start()
+        wait_for("the first poll", lambda: "first poll" in running.text())
+        assert haul.held(expect=75).lines("stop mailhauld first")
+        running.stop()
+        assert haul.held().log == "no message is held\n"
 
 
 # --- delivery reports
