@@ -272,6 +272,8 @@ worker_tell_dry(
     struct worker *w, const struct store_answer *a, const char *what)
 {
 	for (size_t i = 0; i < a->nitems; i++) {
+		bool hold = w->ctx->conf->in_doubt == CONF_IN_DOUBT_HOLD &&
+		            a->items[i].state == STORE_IN_DOUBT;
 		struct log_event e = {
 			.priority = LOG_NOTICE,
 			.account = w->account->name,
@@ -280,8 +282,8 @@ worker_tell_dry(
 			.uid = a->items[i].uid,
 		};
 
-		log_event(&e, "%s: would %s %s uid %s (%s)", e.account, what,
-		    FOLDER, e.uid, e.destination);
+		log_event(&e, "%s: would %s %s uid %s (%s)", e.account,
+		    hold ? "hold" : what, FOLDER, e.uid, e.destination);
 	}
 }
 

@@ -90,6 +90,35 @@ def hold(haul, recorder, name, *after):
 
 
 @pytest.mark.parametrize("protocol", ("pop3", "imap"))
+def test_killed_and_held(world, haul, user, port, protocol):
+    """What a process that died left in doubt is held like a lost reply."""
+    fill(world, user, 2)
+    haul.options["in_doubt"] = "hold"
+    with RecordingSmtp(world.certs) as recorder:
+        haul.account(user, protocol, port(protocol))
+        haul.to_recorder(recorder)
+        running = haul.start()
+
+        def kill(_session, _message):
+            running.child.process.kill()
+            running.child.process.wait(10)
+            return DROP
+        recorder.on("dot", kill)
+        wait_for("the kill", lambda: running.child.process.poll())
+        recorder.on("dot", lambda *_: None)
+        assert haul.once("--dry-run").lines(user, "would hold INBOX")
+        assert haul.once().lines(user, "held INBOX", "in doubt: attempt 1")
+        assert len(recorder.messages) == 2
+        trace = recorder.messages[0].trace().split(";")[0]
+        assert haul.held().lines(trace, "a copy may have arrived")
+        haul.held("release", "--all", "--account", user)
+        haul.once()
+        assert recorder.messages[2].trace().startswith(trace)
+        assert "possible-duplicate=yes" in recorder.messages[2].trace()
+        assert len(recorder.messages) == 3
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
 def test_hold_and_release(world, haul, user, port, protocol):
     """A person lets it go again: announced, with the same trace; a refusal
     for now does not ask him twice, and the doubt outlives it (R4)."""
