@@ -8,10 +8,13 @@
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <jansson.h>
 
 #include "base/ascii.h"
 #include "base/span.h"
@@ -26,8 +29,9 @@
 struct held {
 	struct offline state;
 	struct store_choice choice;
-	bool all;   /* --all: no name is wanted */
-	bool whole; /* show: everything about each */
+	json_t *json; /* --json: the array that is printed at the end */
+	bool all;     /* --all: no name is wanted */
+	bool whole;   /* show: everything about each */
 	int64_t after;
 	uint64_t count;
 	size_t page; /* rows of the last answer */
@@ -120,6 +124,35 @@ print_whole(const struct store_held *h)
 	    h->doubt ? ", one of which may have been accepted" : "", h->reply);
 }
 
+/* The same for programs; times in seconds since 1970.  json_pack() fails for
+ * want of memory only: what is not ASCII was cleaned. */
+static void
+add_object(json_t *array, const struct store_held *h)
+{
+	char name[NAME_MAX_SIZE], uid[STORE_UID_MAX + 1];
+	json_t *o = json_pack("{ss ss ss ss ss sI sI sb sI sI ss}", "name",
+	    name_of(h, name), "account", h->account, "folder", h->folder, "uid",
+	    ascii_clean(uid, sizeof(uid), h->uid, strlen(h->uid)),
+	    "destination", h->destination, "size", (json_int_t)h->size,
+	    "attempt", (json_int_t)h->attempt, "doubt", (int)h->doubt,
+	    "first_seen", (json_int_t)h->first_seen, "held_since",
+	    (json_int_t)h->changed, "reason", h->reply);
+
+	if (json_array_append_new(array, o) != 0)
+		abort();
+}
+
+static void
+print_json(const struct held *h)
+{
+	json_t *o = json_pack("{sO}", "held", h->json);
+
+	if (o == NULL || json_dumpf(o, stdout, JSON_INDENT(2)) != 0)
+		abort();
+	putchar('\n');
+	json_decref(o);
+}
+
 /* --- answers of the store */
 
 static void
@@ -136,12 +169,14 @@ on_page(void *arg, struct store_answer *a)
 {
 	struct held *h = arg;
 
-	if (h->count == 0 && a->nrows > 0 && !h->whole)
+	if (h->count == 0 && a->nrows > 0 && !h->whole && h->json == NULL)
 		printf(ROW, "NAME", "ACCOUNT", "UID", "DESTINATION", "SIZE",
 		    "HELD", "WHY", "");
 	for (size_t i = 0; i < a->nrows; i++) {
 		h->after = a->rows[i].id;
-		if (h->whole)
+		if (h->json != NULL)
+			add_object(h->json, &a->rows[i]);
+		else if (h->whole)
 			print_whole(&a->rows[i]);
 		else
 			print_row(&a->rows[i]);
@@ -166,7 +201,8 @@ static int
 not_found(const struct held *h)
 {
 	if (h->choice.trace == NULL && h->choice.id == 0) {
-		puts("no message is held");
+		if (h->json == NULL)
+			puts("no message is held");
 		return EX_OK;
 	}
 	fputs("mailhaul: no held message has that name\n", stderr);
@@ -183,6 +219,8 @@ list(struct held *h)
 	} while (h->ok && h->page == PAGE);
 	if (!h->ok)
 		return EX_IOERR;
+	if (h->json != NULL)
+		print_json(h);
 	return h->count > 0 ? EX_OK : not_found(h);
 }
 
@@ -248,6 +286,8 @@ take_arguments(struct held *h, int argc, char **argv)
 	for (int i = 0; i < argc; i++) {
 		if (strcmp(argv[i], "--all") == 0)
 			h->all = true;
+		else if (strcmp(argv[i], "--json") == 0 && h->json == NULL)
+			h->json = json_array();
 		else if (strcmp(argv[i], "--account") == 0 && i + 1 < argc)
 			h->choice.account = argv[++i];
 		else if (!take_name(&h->choice, argv[i]))
@@ -281,27 +321,42 @@ run(struct held *h, const char *state, int (*command)(struct held *h))
 	return code;
 }
 
-int
-cli_held(const struct cli_options *o, int argc, char **argv)
+static const struct verb *
+find_verb(int argc, char **argv)
 {
-	const struct verb *verb = NULL;
-	struct held h = { .ok = false };
-
 	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
-			verb = &verbs[i];
-	h.whole = verb != NULL && !verb->chooses;
-	if (verb != NULL) {
-		argc--;
-		argv++;
-	}
-	if (!take_arguments(&h, argc - 1, argv + 1))
-		return cli_usage_error("held takes show, release or drop, the "
-				       "name of one message, --account NAME "
-				       "and --all");
-	if (verb != NULL && verb->chooses && !chosen(&h))
+			return &verbs[i];
+	return NULL;
+}
+
+static int
+understand(struct held *h, const struct verb *verb, int argc, char **argv)
+{
+	bool decides = verb != NULL && verb->chooses;
+	int skip = verb != NULL ? 2 : 1;
+
+	h->whole = verb != NULL && !decides;
+	if (!take_arguments(h, argc - skip, argv + skip))
+		return cli_usage_error(
+		    "held takes show, release or drop, the name of one "
+		    "message, --account NAME, --all and --json");
+	if (decides && (!chosen(h) || h->json != NULL))
 		return cli_usage_error("held %s wants the name of one message, "
 				       "or --all --account NAME",
 		    verb->name);
-	return run(&h, o->state, verb != NULL ? verb->run : list);
+	return EX_OK;
+}
+
+int
+cli_held(const struct cli_options *o, int argc, char **argv)
+{
+	const struct verb *verb = find_verb(argc, argv);
+	struct held h = { .ok = false };
+	int code = understand(&h, verb, argc, argv);
+
+	if (code == EX_OK)
+		code = run(&h, o->state, verb != NULL ? verb->run : list);
+	json_decref(h.json);
+	return code;
 }

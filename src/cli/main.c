@@ -19,7 +19,9 @@ static const struct cli_command commands[] = {
 	    cli_accept },
 	{ "check", "[--options]",
 	    "read the configuration and name every mistake", cli_check },
-	{ "held", "[show|release|drop] [NAME | --all] [--account NAME]",
+	{ "held",
+	    "[show|release|drop] [NAME | --all] "
+	    "[--account NAME] [--json]",
 	    "what waits for a decision, and the decision", cli_held },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Messages whose reply was lost: announced, held, released, dropped."""
+import json
 import re
 
 import pytest
@@ -128,11 +129,17 @@ def test_hold_and_release(world, haul, user, port, protocol):
         trace = hold(haul, recorder, user, "451 4.3.0 Not now")
         listed = haul.held()
         assert listed.lines(trace, user, "home", "in doubt", "may have")
+        found, = json.loads(haul.held("--json").log)["held"]
+        assert found["name"] == trace and found["doubt"] is True
+        assert found["account"] == user and found["attempt"] == 1
+        assert found["held_since"] >= found["first_seen"] > 1700000000
+        assert found["reason"].startswith("in doubt")
         shown = haul.held("show", trace)
         assert shown.lines("attempts:", "1, one of which may have been")
         assert len(shown.lines(trace)) == 1
         assert haul.held("release", trace).lines("1 released")
         assert haul.held().log == "no message is held\n"
+        assert json.loads(haul.held("--json").log) == {"held": []}
         haul.held("release", trace, expect=66)
         refused = haul.once(expect=None)
         assert refused.lines(user, "attempt 2", "possible duplicate")
@@ -246,7 +253,8 @@ def test_held_usage(world, haul, user, port):
     assert not haul.held(expect=66).lines("no message")
     for argv in (("release",), ("drop", "--all"), ("release", "--nope"),
                  ("release", "a", "b"), ("drop", "--account", user),
-                 ("drop", "x", "--all", "--account", user)):
+                 ("drop", "x", "--all", "--account", user),
+                 ("drop", "x", "--json"), ("--json", "--json")):
         haul.held(*argv, expect=64)
     haul.account(user, "imap", port("imap"), interval="1h")
     with RecordingSmtp(world.certs) as recorder:
