@@ -23,6 +23,8 @@
 #define LOG_ID_DESTINATION_FAILED "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d06"
 #define LOG_ID_STATE "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d07"
 #define LOG_ID_BASELINE "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d08"
+#define LOG_ID_POSSIBLE_DUPLICATE "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0b"
+#define LOG_ID_POLL_ENDED "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0c"
 
 /* All fields may be absent (NULL, 0). */
 struct log_event {

@@ -21,6 +21,10 @@ static const struct cli_command commands[] = {
 	    "read the configuration and name every mistake", cli_check },
 	{ "resume", "NAME", "end the pause of an account or destination",
 	    cli_resume },
+	{ "held",
+	    "[show|release|drop] [NAME | --all] "
+	    "[--account NAME] [--json]",
+	    "what waits for a decision, and the decision", cli_held },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 
@@ -45,7 +49,7 @@ help(void)
 	       "FILE is " SYSCONFDIR "/mailhaul/mailhaul.conf unless given.\n"
 	       "commands:\n");
 	for (size_t i = 0; i < ncommands; i++)
-		printf("  %s %-14s %s\n", commands[i].name, commands[i].args,
+		printf("  %s %s\n\t%s\n", commands[i].name, commands[i].args,
 		    commands[i].help);
 	return EX_OK;
 }

@@ -45,6 +45,11 @@ enum conf_first {
 	CONF_FIRST_ALL,
 };
 
+enum conf_in_doubt {
+	CONF_IN_DOUBT_RESEND,
+	CONF_IN_DOUBT_HOLD,
+};
+
 /* What an account and a destination both have: a server to log in to. */
 struct conf_server {
 	char *host;
@@ -88,6 +93,7 @@ struct conf {
 	uint64_t dot_timeout, shutdown_grace;    /* seconds */
 	unsigned guard;              /* percent of a mailbox; 0: off */
 	uint64_t retry_max, give_up; /* seconds */
+	int in_doubt;                /* enum conf_in_doubt */
 };
 
 struct conf_problem {

@@ -51,6 +51,11 @@ static const char *const firsts[] = {
 	[CONF_FIRST_ALL] = "all",
 	NULL,
 };
+static const char *const doubts[] = {
+	[CONF_IN_DOUBT_RESEND] = "resend",
+	[CONF_IN_DOUBT_HOLD] = "hold",
+	NULL,
+};
 
 /* clang-format off */
 const struct option option_table[] = {
@@ -90,6 +95,9 @@ const struct option option_table[] = {
 	  .offset = GLOBAL(give_up),
 	  .dflt = "5d", .min = HOUR, .max = 365 * DAY,
 	  .help = "a message refused for so long is held" },
+	{ "in_doubt", OPTION_GLOBAL, OPTION_CHOICE,
+	  .offset = GLOBAL(in_doubt), .choices = doubts, .dflt = "resend",
+	  .help = "what happens to a message that may have been accepted" },
 
 	{ "name", SERVERS, OPTION_NAME, .required = true,
 	  .offset = ACCOUNT(name),

@@ -12,6 +12,7 @@ enum {
 	RECEIVED,
 	RETURN_PATH,
 	TRACE,
+	CONTENT_TYPE,
 };
 
 void
@@ -29,6 +30,32 @@ trim(struct span s)
 	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
 		s.n--;
 	return s;
+}
+
+static struct span
+unquote(struct span s)
+{
+	if (s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"')
+		s = span_make(s.p + 1, s.n - 2);
+	return s;
+}
+
+/* RFC 6522 section 3.  A boundary with a semicolon in it only adds parameters
+ * that nobody knows. */
+static bool
+names_a_report(struct span rest)
+{
+	if (!span_iis(trim(span_cut(&rest, ';')), "multipart/report"))
+		return false;
+	while (rest.n > 0) {
+		struct span value = trim(span_cut(&rest, ';'));
+		struct span key = trim(span_cut(&value, '='));
+
+		if (span_iis(key, "report-type") &&
+		    span_iis(unquote(trim(value)), "delivery-status"))
+			return true;
+	}
+	return false;
 }
 
 /* The parameters of the field stand between semicolons. */
@@ -59,6 +86,9 @@ end_field(struct header_scan *h)
 	if (h->state == VALUE && h->field == RETURN_PATH &&
 	    span_is(value, "<>"))
 		h->null_sender = true;
+	if (h->state == VALUE && h->field == CONTENT_TYPE &&
+	    names_a_report(value))
+		h->report = true;
 	h->state = SKIP;
 }
 
@@ -79,6 +109,8 @@ end_name(struct header_scan *h)
 		h->field = RETURN_PATH;
 	} else if (span_iis(name, "X-Mailhaul-Trace")) {
 		h->field = TRACE;
+	} else if (span_iis(name, "Content-Type")) {
+		h->field = CONTENT_TYPE;
 	}
 }
 
@@ -118,7 +150,7 @@ feed_header(struct header_scan *h, struct span s)
 		h->name_len = 0;
 	}
 	feed_name(h, &s);
-	if (h->state == VALUE && (h->field == TRACE || h->field == RETURN_PATH))
+	if (h->state == VALUE && h->field >= RETURN_PATH)
 		feed_value(h, s);
 }
 

@@ -2,11 +2,11 @@
 /*
  * What a relay must know about a message, found while it streams by: how often
  * it was received, whether we relayed it before, and what kind of bytes it
- * holds.  The header block is RFC 5322 section 2.2; nothing of MIME is parsed,
- * no address is read, no field is kept.
+ * holds.  The header block is RFC 5322 section 2.2; nothing of MIME is parsed
+ * but the type of a delivery report, no address is read, no field is kept.
  *
  * Pure, constant memory: a header field of any length is only compared with
- * names, and only X-Mailhaul-Trace has a value worth a look.
+ * names, and only three of them have a value worth a look.
  */
 #ifndef PROTO_HEADER_H
 #define PROTO_HEADER_H
@@ -17,7 +17,7 @@
 #include "base/span.h"
 
 #define HEADER_NAME_MAX 32   /* no name we look for is longer */
-#define HEADER_VALUE_MAX 128 /* of a trace field, unfolded; the rest is cut */
+#define HEADER_VALUE_MAX 256 /* of a field, unfolded; the rest is cut */
 #define HEADER_TOKEN_MAX 32
 
 struct header_scan {
@@ -25,6 +25,7 @@ struct header_scan {
 	unsigned received; /* Received: fields */
 	bool own_token;    /* X-Mailhaul-Trace with account=<our token> */
 	bool null_sender;  /* Return-Path: <> */
+	bool report;       /* multipart/report of report-type delivery-status */
 	bool eight_bit;    /* a byte >= 0x80 anywhere */
 	bool eight_bit_header;
 	bool nul;           /* a NUL anywhere */

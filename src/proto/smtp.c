@@ -100,6 +100,12 @@ push(struct smtp *m, enum smtp_stage stage)
 
 /* --- commands ------------------------------------------------------------ */
 
+static bool
+asks_report(const struct smtp *m)
+{
+	return m->caps.dsn && m->envid[0] != '\0';
+}
+
 static void
 send_mail_from(struct smtp *m)
 {
@@ -112,6 +118,18 @@ send_mail_from(struct smtp *m)
 		buf_addf(&m->out, " BODY=8BITMIME");
 	if (e->utf8)
 		buf_addf(&m->out, " SMTPUTF8");
+	if (asks_report(m))
+		buf_addf(&m->out, " RET=HDRS ENVID=%s", m->envid);
+	buf_addf(&m->out, "\r\n");
+}
+
+static void
+send_rcpt_to(struct smtp *m)
+{
+	buf_addf(&m->out, "RCPT TO:<%s>", m->recipient);
+	if (asks_report(m))
+		buf_addf(&m->out, " NOTIFY=%s",
+		    m->envelope.no_report ? "NEVER" : "FAILURE");
 	buf_addf(&m->out, "\r\n");
 }
 
@@ -121,7 +139,7 @@ send_command(struct smtp *m, enum smtp_stage stage)
 	if (stage == SMTP_MAIL)
 		send_mail_from(m);
 	else if (stage == SMTP_RCPT)
-		buf_addf(&m->out, "RCPT TO:<%s>\r\n", m->recipient);
+		send_rcpt_to(m);
 	else if (stage == SMTP_EHLO)
 		buf_addf(&m->out, "EHLO %s\r\n", m->ehlo);
 	else
@@ -213,6 +231,23 @@ keep_address(char *dst, size_t cap, struct span a, bool utf8)
 	return true;
 }
 
+/* What would have to be written as xtext (RFC 3461 section 4) is refused. */
+static bool
+keep_envid(struct smtp *m, struct span id)
+{
+	if (id.n > SMTP_ENVID_MAX)
+		return false;
+	for (size_t i = 0; i < id.n; i++) {
+		char c = ascii_lower(id.p[i]);
+
+		if ((c < 'a' || c > 'z') && !ascii_is_digit(c))
+			return false;
+		m->envid[i] = id.p[i];
+	}
+	m->envid[id.n] = '\0';
+	return true;
+}
+
 bool
 smtp_mail(struct smtp *m, const struct smtp_envelope *e)
 {
@@ -220,7 +255,8 @@ smtp_mail(struct smtp *m, const struct smtp_envelope *e)
 	    buf_room(&m->out) < FLIGHT_ROOM ||
 	    !keep_address(m->sender, sizeof(m->sender), e->sender, e->utf8) ||
 	    !keep_address(
-		m->recipient, sizeof(m->recipient), e->recipient, e->utf8))
+		m->recipient, sizeof(m->recipient), e->recipient, e->utf8) ||
+	    !keep_envid(m, e->envid))
 		return false;
 	m->envelope = *e;
 	m->refused = m->recipient_taken = m->ignore_dot = false;

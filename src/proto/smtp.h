@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A submission client as a machine without I/O, inside TLS from its first byte
- * (RFC 5321, 4954, 2920, 1870, 6152, 6409; STARTTLS is starttls.h).
+ * (RFC 5321, 4954, 2920, 1870, 6152, 6409, 3461; STARTTLS is starttls.h).
  *
  * A transaction is one call, smtp_mail(): the machine writes MAIL, RCPT and
  * DATA in one flight where PIPELINING was offered and one by one where not,
@@ -31,6 +31,7 @@
 #define SMTP_LINE_MAX 4096
 #define SMTP_OUT_MAX (64 * 1024) /* bytes waiting to be written */
 #define SMTP_WINDOW 16           /* replies outstanding */
+#define SMTP_ENVID_MAX 100       /* RFC 3461 section 4.4 */
 
 enum smtp_stage {
 	SMTP_GREETING,
@@ -60,6 +61,10 @@ struct smtp_envelope {
 	uint64_t size;         /* of the whole message; 0: not known */
 	bool eight_bit;        /* BODY=8BITMIME */
 	bool utf8;             /* SMTPUTF8 */
+	/* Where DSN was offered, a report about a failure is asked for that
+	 * shows this id, letters and digits only; empty: nothing is asked. */
+	struct span envid;
+	bool no_report; /* not even about a failure: it is a report itself */
 };
 
 enum smtp_event_kind {
@@ -101,7 +106,7 @@ struct smtp {
 	struct dot_encoder dot;
 	struct smtp_envelope envelope; /* its spans are the arrays below */
 	char ehlo[256];
-	char sender[320], recipient[320];
+	char sender[320], recipient[320], envid[SMTP_ENVID_MAX + 1];
 };
 
 /* Awaits the greeting (465); with greeted, sends EHLO at once (587: inside

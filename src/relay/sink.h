@@ -32,6 +32,7 @@ struct store_pause;
 struct sink_job {
 	/* set by the owner */
 	struct spool *spool; /* foreign; complete; outlives the job */
+	const char *trace;   /* foreign; to show in a delivery report */
 	/* What stands in front of the message; asked for once per turn, valid
 	 * until the verdict. */
 	struct span (*head)(void *arg);

@@ -221,6 +221,9 @@ start_job(struct sink_line *l, struct sink_job *job)
 		.sender = span_str(d->mail_from),
 		.recipient = span_str(d->recipient),
 		.eight_bit = spool_scan(job->spool)->eight_bit,
+		.envid = span_str(job->trace),
+		/* A report about a report could go round for ever. */
+		.no_report = spool_scan(job->spool)->null_sender,
 	};
 	struct fault f;
 

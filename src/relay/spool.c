@@ -23,6 +23,7 @@ struct spool {
 	unsigned refs;
 	struct dot_normaliser normaliser;
 	struct header_scan scan;
+	struct report_scan report;
 	struct digest header, content;
 	unsigned char fingerprint[SPOOL_HASH], hash[SPOOL_HASH];
 	uint64_t size, limit;
@@ -102,6 +103,7 @@ spool_new(struct spool_pool *p, const char *token, uint64_t limit)
 	s->fd = -1;
 	dot_normalise_init(&s->normaliser);
 	header_init(&s->scan, token);
+	report_init(&s->report);
 	digest_init(&s->header);
 	digest_init(&s->content);
 	return s;
@@ -209,11 +211,27 @@ store_bytes(struct spool *s, struct span bytes, struct fault *f)
 	return true;
 }
 
+/* Looks at each byte once: the header first, and the body only of what the
+ * header says is a notification. */
+static void
+scan(struct spool *s, struct span bytes)
+{
+	uint64_t before = s->scan.bytes;
+	size_t header = bytes.n;
+
+	header_feed(&s->scan, bytes);
+	if (s->scan.body)
+		header = s->scan.header_bytes > before
+		             ? (size_t)(s->scan.header_bytes - before)
+		             : 0;
+	digest_add_header(&s->header, &s->scan, before, bytes);
+	if (s->scan.null_sender || s->scan.report)
+		report_feed(&s->report, span_skip(bytes, header));
+}
+
 static bool
 take(struct spool *s, struct span bytes, struct fault *f)
 {
-	uint64_t before = s->scan.bytes;
-
 	if (bytes.n > s->limit - s->size) {
 		fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "download",
 		    "larger than message_max (%llu bytes)",
@@ -224,9 +242,8 @@ take(struct spool *s, struct span bytes, struct fault *f)
 	if (!store_bytes(s, bytes, f))
 		return false;
 	s->size += bytes.n;
-	header_feed(&s->scan, bytes);
+	scan(s, bytes);
 	digest_add(&s->content, bytes);
-	digest_add_header(&s->header, &s->scan, before, bytes);
 	return true;
 }
 
@@ -250,6 +267,7 @@ spool_finish(struct spool *s, struct fault *f)
 		if (!take(s, out, f))
 			return false;
 	header_end(&s->scan);
+	report_end(&s->report);
 	digest_end(&s->header, s->fingerprint);
 	digest_end(&s->content, s->hash);
 	return true;
@@ -265,6 +283,12 @@ const struct header_scan *
 spool_scan(const struct spool *s)
 {
 	return &s->scan;
+}
+
+const struct report_scan *
+spool_report(const struct spool *s)
+{
+	return &s->report;
 }
 
 const unsigned char *

@@ -20,6 +20,7 @@
 
 #include "base/fault.h"
 #include "proto/header.h"
+#include "proto/report.h"
 
 #define SPOOL_MEMORY (256 * 1024)          /* a message above goes to a file */
 #define SPOOL_MEMORY_ALL (4 * 1024 * 1024) /* all of them together */
@@ -61,6 +62,9 @@ bool spool_finish(struct spool *s, struct fault *f);
 /* Valid once finished. */
 uint64_t spool_size(const struct spool *s);
 const struct header_scan *spool_scan(const struct spool *s);
+/* What it is a delivery report about; empty when its header says that it is no
+ * notification at all. */
+const struct report_scan *spool_report(const struct spool *s);
 const unsigned char *spool_fingerprint(const struct spool *s);
 const unsigned char *spool_hash(const struct spool *s);
 /* Up to SPOOL_PIECE bytes at offset, valid until the next call for the same

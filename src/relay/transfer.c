@@ -15,6 +15,8 @@
 #include "relay/trace.h"
 #include "store/store.h"
 
+_Static_assert(TRACE_SIZE == REPORT_ID_LEN + 1, "a report shows a trace");
+
 /* RFC 5321 section 6.3: more than this is a loop. */
 #define RECEIVED_MAX 100
 
@@ -25,6 +27,7 @@ struct transfer {
 	struct spool *spool;     /* a reference; NULL: refused undownloaded */
 	struct sink_job job;
 	struct buf head;  /* what we put in front */
+	bool stopping;    /* do not submit it any more */
 	bool submitted;   /* the sink has it */
 	bool claimed;     /* the in-doubt record was asked for ... */
 	bool in_doubt;    /* ... and is durable */
@@ -248,6 +251,67 @@ write_head(struct transfer *t)
 	trace_head(&t->head, &h);
 }
 
+static void
+submit(struct transfer *t)
+{
+	t->job = (struct sink_job){
+		.spool = t->spool,
+		.trace = t->item->trace,
+		.head = on_head,
+		.begin = on_begin,
+		.verdict = on_verdict,
+		.arg = t,
+	};
+	t->submitted = true;
+	sink_submit(t->route.sink, &t->job);
+}
+
+static void
+fail_stopped(struct transfer *t)
+{
+	fault_set(&t->result.fault, FAULT_US, FAULT_NOW, "stop",
+	    "the daemon is stopping");
+	record_failure(t);
+}
+
+/* A report about one of our relays would be relayed, fail, and be reported in
+ * its turn (CASES M26, RFC 5321 section 6.1). */
+static void
+on_looked_up(void *arg, struct store_answer *a)
+{
+	struct transfer *t = arg;
+
+	if (!a->ok) {
+		t->result.fault = a->fault;
+		t->result.end = TRANSFER_UNTRIED;
+		finish(t);
+	} else if (a->on_record > 0) {
+		fault_set(&t->result.fault, FAULT_MESSAGE, FAULT_NEVER, "check",
+		    "it is a delivery report about a message that was relayed "
+		    "from here (trace %s)",
+		    spool_report(t->spool)->ids[a->on_record - 1]);
+		t->result.fault.hint = "read it where it is; reports about our "
+				       "own relays are never relayed";
+		record_failure(t);
+	} else if (t->stopping) {
+		fail_stopped(t);
+	} else {
+		submit(t);
+	}
+}
+
+static void
+look_up(struct transfer *t)
+{
+	const struct report_scan *r = spool_report(t->spool);
+	const char *ids[REPORT_IDS];
+
+	for (unsigned i = 0; i < r->count; i++)
+		ids[i] = r->ids[i];
+	store_find_trace(t->ctx->store, ids, r->count,
+	    (struct store_done){ on_looked_up, t });
+}
+
 /* A row that is in doubt when we come to it was left so by a process that
  * died, or a connection that did: this copy may be the second. */
 static void
@@ -299,15 +363,10 @@ transfer_start(const struct transfer_context *ctx,
 		record_failure(t);
 		return t;
 	}
-	t->job = (struct sink_job){
-		.spool = spool,
-		.head = on_head,
-		.begin = on_begin,
-		.verdict = on_verdict,
-		.arg = t,
-	};
-	t->submitted = true;
-	sink_submit(route->sink, &t->job);
+	if (spool_report(spool)->count > 0)
+		look_up(t);
+	else
+		submit(t);
 	return t;
 }
 
@@ -353,6 +412,31 @@ on_in_doubt(void *arg, struct store_answer *a)
 	finish(t);
 }
 
+/* A second copy never goes out silently (DURABILITY.md 4.7). */
+static void
+announce(const struct transfer *t)
+{
+	const struct transfer_context *ctx = t->ctx;
+	struct log_event e = {
+		.priority = LOG_WARNING,
+		.message_id = LOG_ID_POSSIBLE_DUPLICATE,
+		.account = ctx->account,
+		.mailbox = ctx->mailbox,
+		.destination = t->item->destination,
+		.uid = t->item->uid,
+		.trace = t->item->trace,
+		.state = store_state_name(t->item->state),
+		.attempt = t->item->attempt,
+		.bytes = spool_size(t->spool),
+	};
+
+	log_event(&e,
+	    "%s: sending %s uid %s to %s again, attempt %u, trace %s: an "
+	    "earlier try may have been accepted (possible duplicate)",
+	    ctx->account, ctx->mailbox, e.uid, e.destination, e.attempt,
+	    e.trace);
+}
+
 static void
 on_begin(void *arg)
 {
@@ -371,6 +455,8 @@ on_begin(void *arg)
 	if (t->claimed)
 		return; /* a second turn: the record of the first stands */
 	t->claimed = true;
+	if (t->item->doubt)
+		announce(t);
 	store_in_doubt(t->ctx->store, t->item->id, &attempt,
 	    (struct store_done){ on_in_doubt, t });
 }
@@ -393,10 +479,9 @@ on_verdict(void *arg, const struct fault *f, const char *words)
 void
 transfer_stop(struct transfer *t)
 {
+	t->stopping = true;
 	if (!t->submitted || !sink_withdraw(t->route.sink, &t->job))
 		return;
 	t->submitted = false;
-	fault_set(&t->result.fault, FAULT_US, FAULT_NOW, "stop",
-	    "the daemon is stopping");
-	record_failure(t);
+	fail_stopped(t);
 }

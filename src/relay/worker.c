@@ -37,6 +37,27 @@ worker_note_fault(struct worker *w, const struct fault *f)
 	w->report.failed = true;
 }
 
+/* What the poll came to, in one line; nothing when nothing happened. */
+static void
+tell_counts(const struct worker *w)
+{
+	const struct worker_report *r = &w->report;
+	bool look = r->held + r->in_doubt + r->duplicates > 0;
+	struct log_event e = {
+		.priority = look ? LOG_NOTICE : LOG_INFO,
+		.message_id = LOG_ID_POLL_ENDED,
+		.account = w->account->name,
+		.mailbox = FOLDER,
+	};
+
+	if (r->relayed + r->deferred + r->held + r->in_doubt > 0)
+		log_event(&e,
+		    "%s: poll ended: relayed %u, deferred %u, held %u, in "
+		    "doubt %u, possible duplicates %u",
+		    e.account, r->relayed, r->deferred, r->held, r->in_doubt,
+		    r->duplicates);
+}
+
 static void
 on_ended(void *arg)
 {
@@ -44,6 +65,7 @@ on_ended(void *arg)
 	struct worker_report r = w->report;
 
 	w->state = WORKER_IDLE;
+	tell_counts(w);
 	w->done(w->arg, &r);
 }
 
@@ -273,6 +295,8 @@ worker_tell_dry(
     struct worker *w, const struct store_answer *a, const char *what)
 {
 	for (size_t i = 0; i < a->nitems; i++) {
+		bool hold = w->ctx->conf->in_doubt == CONF_IN_DOUBT_HOLD &&
+		            a->items[i].state == STORE_IN_DOUBT;
 		struct log_event e = {
 			.priority = LOG_NOTICE,
 			.account = w->account->name,
@@ -281,8 +305,8 @@ worker_tell_dry(
 			.uid = a->items[i].uid,
 		};
 
-		log_event(&e, "%s: would %s %s uid %s (%s)", e.account, what,
-		    FOLDER, e.uid, e.destination);
+		log_event(&e, "%s: would %s %s uid %s (%s)", e.account,
+		    hold ? "hold" : what, FOLDER, e.uid, e.destination);
 	}
 }
 

@@ -48,6 +48,7 @@ struct worker_report {
 	unsigned relayed, deferred, held, in_doubt;
 	/* As in store_pause; last_login 0: no login was accepted. */
 	int64_t last_login, login_delay;
+	unsigned duplicates; /* of relayed: a second copy, perhaps */
 };
 
 /* ctx, its arrays and a outlive the worker.  done is called at the end of each

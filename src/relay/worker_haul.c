@@ -291,6 +291,34 @@ admit(struct worker *w, struct message *m)
 	return true;
 }
 
+/* in_doubt = hold: what an earlier poll left in doubt waits for a person. */
+static bool
+waits_for_decision(
+    const struct worker *w, const struct store_item *item, struct fault *f)
+{
+	if (w->ctx->conf->in_doubt != CONF_IN_DOUBT_HOLD ||
+	    item->state != STORE_IN_DOUBT)
+		return false;
+	fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "check",
+	    "in doubt: attempt %u got no answer and may have been accepted",
+	    item->attempt);
+	f->hint = "mailhaul held release sends it again, drop does not";
+	return true;
+}
+
+/* Not downloaded when no destination would get it. */
+static bool
+all_wait(struct worker *w, struct message *m)
+{
+	struct fault f;
+
+	for (size_t i = 0; i < m->nitems; i++)
+		if (!waits_for_decision(w, &m->items[i], &f))
+			return false;
+	refuse(w, m, &f);
+	return true;
+}
+
 static void
 fetch_more(struct worker *w)
 {
@@ -304,7 +332,7 @@ fetch_more(struct worker *w)
 			continue;
 		if (w->open >= WORKER_WINDOW)
 			break;
-		if (too_large(w, m))
+		if (all_wait(w, m) || too_large(w, m))
 			continue;
 		if (is_suspect(m) && *w->ctx->suspect == w)
 			break; /* comes behind the one before */
@@ -398,8 +426,9 @@ find_fetching(struct worker *w, uint32_t number)
 }
 
 static void
-count(struct worker *w, enum transfer_end end)
+count(struct worker *w, const struct store_item *item, enum transfer_end end)
 {
+	w->report.duplicates += end == TRANSFER_RELAYED && item->doubt;
 	w->report.relayed += end == TRANSFER_RELAYED;
 	w->report.deferred += end == TRANSFER_DEFERRED;
 	w->report.held += end == TRANSFER_HELD;
@@ -412,10 +441,11 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 	struct message *m = arg;
 	struct worker *w = m->worker;
 
-	count(w, r->end);
 	for (size_t i = 0; i < m->nitems; i++)
-		if (m->transfers[i] == t)
+		if (m->transfers[i] == t) {
 			m->transfers[i] = NULL;
+			count(w, &m->items[i], r->end);
+		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;
 	if (r->end == TRANSFER_UNTRIED && !w->stopping)
@@ -438,7 +468,13 @@ send_message(struct worker *w, struct message *m)
 	m->running = m->nitems;
 	for (size_t i = 0; i < m->nitems; i++) {
 		struct transfer_route route = { 0 };
+		struct fault f;
 
+		if (waits_for_decision(w, &m->items[i], &f)) {
+			m->transfers[i] = transfer_refuse(
+			    &w->transfer, &m->items[i], &f, on_transfer, m);
+			continue;
+		}
 		for (size_t d = 0; d < a->ndestinations; d++)
 			if (strcmp(a->destinations[d]->name,
 				m->items[i].destination) == 0)

@@ -51,8 +51,7 @@ delivery_state(const struct query *q, int column)
 struct row {
 	enum store_state state;
 	bool doubt;
-	bool
-	    trying; /* in doubt by this process alone, and for the first time */
+	bool trying; /* in doubt by a try of this process alone */
 };
 
 static bool
@@ -132,7 +131,7 @@ delivery_in_doubt(struct db *db, struct request *r)
 	query_text(q, 7, a->trace);
 	query_int(q, 8, r->now);
 	query_run(q);
-	if (!doubt)
+	if (row.state != STORE_IN_DOUBT)
 		run_with_id(
 		    db, r, "INSERT OR IGNORE INTO trying (id) VALUES (?1)");
 	return true;
@@ -238,7 +237,9 @@ delivery_refused(struct db *db, struct request *r)
 	if (!is_pending(&row) ||
 	    (state != STORE_DEFERRED && state != STORE_HELD))
 		return refuse(r, store_state_name(state), &row);
-	if (state == STORE_DEFERRED && is_doubtful(&row))
+	/* What a person released stays released: its doubt is kept apart. */
+	if (state == STORE_DEFERRED && is_doubtful(&row) &&
+	    row.state == STORE_IN_DOUBT && !row.trying)
 		state = STORE_IN_DOUBT;
 	q = db_query(db,
 	    "UPDATE delivery SET state = ?2, doubt = ?3, next_try = ?4,"

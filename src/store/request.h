@@ -41,6 +41,17 @@ struct request_entries {
 	size_t used, room; /* bytes */
 };
 
+struct request_traces {
+	size_t n; /* strings, their pointers in owned */
+};
+
+struct request_choice {
+	const char *account, *trace; /* in owned; empty: any */
+	int64_t id;                  /* 0: any */
+	int64_t after;
+	size_t limit;
+};
+
 struct request_page {
 	uint32_t after;
 	size_t limit;
@@ -93,6 +104,8 @@ struct request {
 		struct request_mailbox mailbox;
 		struct request_entries entries;
 		struct store_listing listing; /* destinations in owned */
+		struct request_traces traces;
+		struct request_choice choice;
 		struct request_page page;
 		struct request_attempt attempt;
 		struct request_verdict verdict;
@@ -158,5 +171,13 @@ bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
 bool pause_end(struct db *db, struct request *r);
 bool pause_login(struct db *db, struct request *r);
+
+/* held.c */
+bool held_list(struct db *db, struct request *r);
+bool held_release(struct db *db, struct request *r);
+bool held_drop(struct db *db, struct request *r);
+
+/* trace.c */
+bool trace_find(struct db *db, struct request *r);
 
 #endif

@@ -125,6 +125,9 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "ON delivery"
 					       " (mailbox, generation) WHERE "
 					       "missed = 1;"
+					       "CREATE INDEX delivery_trace "
+					       "ON delivery"
+					       " (trace) WHERE trace <> '';"
 					       "CREATE INDEX delivery_held ON "
 					       "delivery"
 					       " (mailbox, generation) WHERE "
@@ -160,8 +163,9 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 /*
  * session: the mailboxes whose listing was begun; without it an end that lost
  * its begin would look like an empty mailbox.
- * trying: rows whose first doubtful try was made by this process and not yet
- * given up; only the refusal of such a try may clear the doubt (rule R4).
+ * trying: rows that this process tries and that were not in doubt before, until
+ * the try is given up; only the refusal of such a try ends the state in_doubt,
+ * and only without an earlier doubt does it clear the doubt (rule R4).
  * matched: rows that get a new UID (recognise.c).
  */
 const char schema_temp_sql[] =

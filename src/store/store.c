@@ -64,6 +64,7 @@ static void
 request_free(struct request *r)
 {
 	store_items_free(r->answer.items, r->answer.nitems);
+	store_held_free(r->answer.rows, r->answer.nrows);
 	free(r->owned);
 	free(r);
 }
@@ -113,6 +114,7 @@ fail_group(struct request_list *group, enum fault_when when, const char *why)
 
 	TAILQ_FOREACH (r, group, next) {
 		store_items_free(r->answer.items, r->answer.nitems);
+		store_held_free(r->answer.rows, r->answer.nrows);
 		r->answer = (struct store_answer){ .ok = false };
 		fault_set(&r->answer.fault, FAULT_US, when, "state",
 		    "state database failed: %s; restart", why);
@@ -588,6 +590,66 @@ store_accept(
 	r->owned = mem_strdup(account);
 	r->accept.account = r->owned;
 	r->accept.decision = as_known ? RECOGNISE_AS_KNOWN : RECOGNISE_RELAY;
+	send_request(s, r);
+}
+
+void
+store_find_trace(struct store *s, const char *const *traces, size_t n,
+    struct store_done done)
+{
+	struct request *r = request_new(trace_find, 0, done);
+
+	r->owned = copy_strings(traces, n);
+	r->traces.n = n;
+	send_request(s, r);
+}
+
+static struct request *
+choice_new(bool (*apply)(struct db *db, struct request *r),
+    const struct store_choice *c, struct store_done done)
+{
+	const char *const strings[] = { c->account != NULL ? c->account : "",
+		c->trace != NULL ? c->trace : "" };
+	struct request *r = request_new(apply, 0, done);
+	char **copy = copy_strings(strings, 2);
+
+	r->owned = copy;
+	r->choice = (struct request_choice){
+		.account = copy[0],
+		.trace = copy[1],
+		.id = c->id,
+	};
+	return r;
+}
+
+void
+store_held_list(struct store *s, const struct store_choice *c, int64_t after,
+    size_t limit, struct store_done done)
+{
+	struct request *r = choice_new(held_list, c, done);
+
+	r->choice.after = after;
+	r->choice.limit = limit;
+	send_request(s, r);
+}
+
+void
+store_held_release(struct store *s, const struct store_choice *c, int64_t now,
+    struct store_done done)
+{
+	struct request *r = choice_new(held_release, c, done);
+
+	r->now = now;
+	send_request(s, r);
+}
+
+void
+store_held_drop(struct store *s, const struct store_choice *c, int64_t now,
+    struct store_done done)
+{
+	struct request *r = choice_new(held_drop, c, done);
+
+	r->now = now;
 	send_request(s, r);
 }
 

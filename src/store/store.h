@@ -81,6 +81,20 @@ struct store_pause {
 	int64_t last_login, login_delay;
 };
 
+/* A message that waits for a person, for one destination. */
+struct store_held {
+	int64_t id; /* of its row: names it when it has no trace */
+	char *account, *folder, *destination; /* owned */
+	char *uid;     /* owned; bytes of the server: clean them before a person
+	                  sees them */
+	uint64_t size; /* 0: not known */
+	unsigned attempt;
+	bool doubt; /* it may have been accepted */
+	int64_t first_seen, changed;
+	char trace[STORE_TRACE_MAX]; /* empty: it was never downloaded */
+	char reply[STORE_REPLY_MAX]; /* why */
+};
+
 /* What a request is answered with; fields are valid for the request that asks
  * for them.  Everything is freed when the callback returns, except that items
  * may be taken by setting items to NULL (then store_items_free()). */
@@ -120,6 +134,16 @@ struct store_answer {
 
 	/* store_pause_load */
 	struct store_pause pause;
+
+	/* store_find_trace */
+	size_t on_record; /* which of them is: 1 the first; 0: none */
+
+	/* store_held_list */
+	struct store_held *rows;
+	size_t nrows;
+
+	/* store_held_release, store_held_drop: rows */
+	uint64_t decided;
 };
 
 /* ok or not, done is called exactly once, from store_dispatch(). */
@@ -294,6 +318,27 @@ void store_resume(struct store *s, const char *name, struct store_done done);
 /* The server accepted a login and wants delay seconds to pass. */
 void store_login(struct store *s, const char *account, int64_t now,
     int64_t delay, struct store_done done);
+
+/* Whether one of these traces is that of a message on record, of whatever
+ * account and in whatever state. */
+void store_find_trace(struct store *s, const char *const *traces, size_t n,
+    struct store_done done);
+
+/* Which of the held messages; what is NULL or 0 leaves the choice open. */
+struct store_choice {
+	const char *account, *trace;
+	int64_t id;
+};
+/* At most limit rows by id, behind the id after. */
+void store_held_list(struct store *s, const struct store_choice *c,
+    int64_t after, size_t limit, struct store_done done);
+/* They are tried again at the next poll. */
+void store_held_release(struct store *s, const struct store_choice *c,
+    int64_t now, struct store_done done);
+/* They are never relayed to that destination, and never removed. */
+void store_held_drop(struct store *s, const struct store_choice *c, int64_t now,
+    struct store_done done);
+void store_held_free(struct store_held *rows, size_t n);
 
 void store_items_free(struct store_item *items, size_t n);
 

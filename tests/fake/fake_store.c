@@ -206,3 +206,20 @@ store_headers(struct store *s, int64_t mailbox,
 	for (size_t i = 0; i < n; i++)
 		trail_event(s->trail, "header %u", headers[i].number);
 }
+
+void
+store_find_trace(struct store *s, const char *const *traces, size_t n,
+    struct store_done done)
+{
+	trail_event(s->trail, "find %zu: %s", n, traces[0]);
+	enqueue(s, done);
+}
+
+void
+fake_store_found(struct store *s, size_t which)
+{
+	struct store_answer a = { .ok = true, .on_record = which };
+
+	trail_event(s->trail, "found: %zu", which);
+	answer(s, &a);
+}

@@ -25,5 +25,7 @@ void fake_store_commit(struct store *s);
 void fake_store_fail(struct store *s);
 /* The same with facts, of which the items are the callee's to take or leave. */
 void fake_store_answer(struct store *s, struct store_answer *a);
+/* Answers a search for traces: which of them is on record, 0 for none. */
+void fake_store_found(struct store *s, size_t which);
 
 #endif

@@ -26,9 +26,9 @@ finish(void *ctx, struct trail *t)
 	header_end(h);
 	fuzz_check(h->header_bytes <= h->bytes, "more header than message");
 	fuzz_check(h->longest_line <= h->bytes, "more line than message");
-	trail_event(t, "%u %d%d%d%d%d%d%d", h->received, h->own_token,
-	    h->null_sender, h->eight_bit, h->eight_bit_header, h->nul,
-	    h->starts_folded, h->body);
+	trail_event(t, "%u %d%d%d%d%d%d%d%d", h->received, h->own_token,
+	    h->null_sender, h->report, h->eight_bit, h->eight_bit_header,
+	    h->nul, h->starts_folded, h->body);
 	trail_event(t, "%" PRIu64 " %" PRIu64 " %" PRIu64, h->bytes,
 	    h->header_bytes, h->longest_line);
 }

@@ -9,6 +9,7 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_imap_lex \
 	tests/fuzz/fuzz_line \
 	tests/fuzz/fuzz_pop3 \
+	tests/fuzz/fuzz_report \
 	tests/fuzz/fuzz_smtp \
 	tests/fuzz/fuzz_smtp_reply \
 	tests/fuzz/fuzz_starttls
@@ -66,3 +67,7 @@ tests_fuzz_fuzz_imap_lex_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_pop3_SOURCES = tests/fuzz/fuzz_pop3.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_pop3_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_pop3_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_report_SOURCES = tests/fuzz/fuzz_report.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_report_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_report_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)

@@ -175,7 +175,7 @@ class Message:
 
     def __init__(self, session, sender, options):
         self.session, self.sender, self.options = session, sender, options
-        self.recipient = None
+        self.recipient, self.rcpt_options = None, []
         self.raw = b""        # dots taken out
         self.reply = None     # to the dot
         self.when = None
@@ -320,6 +320,7 @@ class RecordingSmtp(TlsServer):
         reply = self.ask("rcpt", session, message, "250 2.1.5 Ok")
         if reply.startswith("2"):
             message.recipient = recipient
+            message.rcpt_options = found.group(2).decode().split()
         session.send(reply)
 
     def data(self, session, message):

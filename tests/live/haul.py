@@ -179,6 +179,16 @@ class Haul:
             self.sql("UPDATE %s SET %s = %s WHERE %s > 0"
                      % (table, column, value, column))
 
+    def held(self, *argv, expect=OK):
+        """mailhaul held, on the state while no daemon runs."""
+        done = subprocess.run([MAILHAUL, "--state", self.state, "held", *argv],
+                              stdin=subprocess.DEVNULL, timeout=30,
+                              stdout=subprocess.PIPE, env=self.env(),
+                              stderr=subprocess.STDOUT, check=False)
+        result = Result(done.returncode, done.stdout.decode())
+        assert result.code == expect, (result.code, result.log)
+        return result
+
     def check(self):
         done = subprocess.run([MAILHAUL, "-c", self.conf, "check"],
                               stdin=subprocess.DEVNULL, timeout=30,

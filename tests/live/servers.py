@@ -403,6 +403,9 @@ smtpd_relay_restrictions = permit_sasl_authenticated, reject
 smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_client_connection_count_limit = 0
 in_flow_delay = 0s
+# To fail behind the submission: what is accepted comes back as a report.
+transport_maps = inline:{{{{bounce.test = error:5.1.1 nobody here}}}}
+smtpd_reject_unlisted_recipient = no
 # It must not repair, fold or cut: the tests compare byte for byte.  And it
 # must refuse what mailhaul has to have normalised.
 smtpd_forbid_bare_newline = {bare_newline}

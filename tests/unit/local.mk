@@ -214,3 +214,17 @@ endif
 tests_unit_test_trouble_SOURCES = tests/unit/test_trouble.c
 tests_unit_test_trouble_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_trouble_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_report
+endif
+tests_unit_test_report_SOURCES = tests/unit/test_report.c
+tests_unit_test_report_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_report_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_held
+endif
+tests_unit_test_held_SOURCES = tests/unit/test_held.c $(STORE_FIXTURE)
+tests_unit_test_held_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_held_LDADD = $(STORE_TEST_LIBS)

@@ -75,6 +75,7 @@ void
 world_close(struct world *w)
 {
 	store_items_free(w->a.items, w->a.nitems);
+	store_held_free(w->a.rows, w->a.nrows);
 	w->a = (struct store_answer){ .ok = false };
 	store_close(&w->store);
 	statedir_close(&w->dir);
@@ -105,9 +106,12 @@ take_answer(void *arg, struct store_answer *a)
 	struct world *w = arg;
 
 	store_items_free(w->a.items, w->a.nitems);
+	store_held_free(w->a.rows, w->a.nrows);
 	w->a = *a;
 	a->items = NULL;
 	a->nitems = 0;
+	a->rows = NULL;
+	a->nrows = 0;
 	w->waiting = false;
 }
 

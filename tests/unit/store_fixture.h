@@ -21,7 +21,7 @@ struct world {
 	struct store *store;
 	int64_t mailbox;
 	struct store_answer
-	    a; /* the last one; its items are freed by the next */
+	    a; /* the last one; its items and rows go with the next */
 	bool waiting;
 	int exit;
 	struct fault fault;

@@ -24,12 +24,13 @@ finish(void *ctx, struct trail *t)
 	struct header_scan *h = ctx;
 
 	header_end(h);
-	trail_event(t, "%u %s%s%s%s%s%s%s%u %u %u", h->received,
+	trail_event(t, "%u %s%s%s%s%s%s%s%s%u %u %u", h->received,
 	    h->own_token ? "own " : "", h->null_sender ? "null " : "",
-	    h->eight_bit ? "8bit " : "", h->eight_bit_header ? "8head " : "",
-	    h->nul ? "NUL " : "", h->starts_folded ? "folded " : "",
-	    h->body ? "body " : "", (unsigned)h->bytes,
-	    (unsigned)h->header_bytes, (unsigned)h->longest_line);
+	    h->report ? "report " : "", h->eight_bit ? "8bit " : "",
+	    h->eight_bit_header ? "8head " : "", h->nul ? "NUL " : "",
+	    h->starts_folded ? "folded " : "", h->body ? "body " : "",
+	    (unsigned)h->bytes, (unsigned)h->header_bytes,
+	    (unsigned)h->longest_line);
 }
 
 /* Received, flags, bytes, bytes of the header, longest line. */
@@ -118,6 +119,28 @@ test_own_token(void **state)
 	CHECK("X-Other: account=" TOKEN "\r\n\r\n", "0 body 29 29 25\n");
 }
 
+#define TYPE "Content-Type: multipart/report; "
+
+static void
+test_report(void **state)
+{
+	(void)state;
+	CHECK(TYPE "report-type=delivery-status\r\n\r\n",
+	    "0 report body 63 63 59\n");
+	CHECK("content-type:MULTIPART/REPORT ; boundary=\"a;b\";\r\n"
+	      "\tReport-Type = \"Delivery-Status\"\r\n\r\n",
+	    "0 report body 85 85 47\n");
+	CHECK(TYPE "report-type=delivery-status", "0 report 59 59 59\n");
+	CHECK(TYPE "report-type=disposition-notification\r\n\r\n",
+	    "0 body 72 72 68\n");
+	CHECK(TYPE "boundary=x\r\n\r\n", "0 body 46 46 42\n");
+	CHECK("Content-Type: multipart/mixed; report-type=delivery-status"
+	      "\r\n\r\n",
+	    "0 body 62 62 58\n");
+	CHECK("A: b\r\n\r\n" TYPE "report-type=delivery-status\r\n",
+	    "0 body 69 8 59\n");
+}
+
 /* Memory is constant, and what is beyond it is not misread. */
 static void
 test_long_fields(void **state)
@@ -157,6 +180,7 @@ main(void)
 		cmocka_unit_test(test_received),
 		cmocka_unit_test(test_null_sender),
 		cmocka_unit_test(test_own_token),
+		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_long_fields),
 	};
 

@@ -176,6 +176,7 @@ submit(struct play *p, unsigned number, const char *message)
 	*j = (struct part){ .play = p, .number = number };
 	j->job = (struct sink_job){
 		.spool = spool_new(p->pool, "token", 1 << 20),
+		.trace = "tr4ce",
 		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,

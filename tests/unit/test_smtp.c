@@ -698,15 +698,57 @@ test_arguments(void **state)
 	assert_false(smtp_auth(&m, "PLAIN X", span_str("")));
 	assert_false(smtp_auth_line(&m, span_str("YQ==")));
 	assert_int_equal(smtp_out(&m).n, 0);
-	/* The null sender, and all parameters; no SIZE was offered. */
+	/* Only what is the same in xtext. */
+	e = envelope;
+	e.envid = span_str("a+b");
+	assert_false(smtp_mail(&m, &e));
+	e.envid = span_str("a=b");
+	assert_false(smtp_mail(&m, &e));
+	e.envid = span_str("a b");
+	assert_false(smtp_mail(&m, &e));
+	e.envid = span_make(long_name, SMTP_ENVID_MAX + 1);
+	assert_false(smtp_mail(&m, &e));
+	assert_int_equal(smtp_out(&m).n, 0);
+	/* The null sender, and all parameters; no SIZE was offered, nor DSN. */
 	e = (struct smtp_envelope){ .recipient = span_str("\xc3\xa4@y"),
 		.size = 5,
 		.eight_bit = true,
-		.utf8 = true };
+		.utf8 = true,
+		.envid = span_str("ab2") };
 	assert_true(smtp_mail(&m, &e));
 	assert_true(
 	    span_is(smtp_out(&m), "MAIL FROM:<> BODY=8BITMIME SMTPUTF8\r\n"));
 	smtp_free(&m);
+}
+
+static void
+assert_out(struct smtp *m, const char *expected)
+{
+	assert_true(span_is(smtp_out(m), expected));
+	smtp_free(m);
+}
+
+static void
+test_dsn(void **state)
+{
+	static const char caps[] = "250-me\r\n250-PIPELINING\r\n250 DSN\r\n";
+	struct smtp_envelope e = envelope;
+	struct smtp m;
+
+	(void)state;
+	open_session(&m, caps);
+	assert_true(smtp_mail(&m, &e)); /* no id, no report */
+	assert_out(&m, "MAIL FROM:<me@x>\r\nRCPT TO:<you@y>\r\nDATA\r\n");
+	e.envid = span_str("ab2");
+	open_session(&m, caps);
+	assert_true(smtp_mail(&m, &e));
+	assert_out(&m, "MAIL FROM:<me@x> RET=HDRS ENVID=ab2\r\n"
+		       "RCPT TO:<you@y> NOTIFY=FAILURE\r\nDATA\r\n");
+	e.no_report = true;
+	open_session(&m, caps);
+	assert_true(smtp_mail(&m, &e));
+	assert_out(&m, "MAIL FROM:<me@x> RET=HDRS ENVID=ab2\r\n"
+		       "RCPT TO:<you@y> NOTIFY=NEVER\r\nDATA\r\n");
 }
 
 static void
@@ -745,6 +787,7 @@ main(void)
 		cmocka_unit_test(test_back_pressure),
 		cmocka_unit_test(test_secret_is_wiped),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_dsn),
 		cmocka_unit_test(test_stage_names),
 	};
 

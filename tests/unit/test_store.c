@@ -238,6 +238,23 @@ resend_is_accepted(void **state)
 	assert_int_equal(world_removals(w)->nitems, 1);
 }
 
+/* A trace of whatever account and state; none is the empty one. */
+static void
+traces_are_found(void **state)
+{
+	static const char *const traces[] = { "OTHER", "", "TRACE" };
+	struct world *w = *state;
+	int64_t id = world_one_new(w);
+
+	store_find_trace(w->store, traces, 3, world_done(w));
+	assert_int_equal(world_wait(w)->on_record, 0);
+	world_in_doubt(w, id);
+	store_find_trace(w->store, traces, 3, world_done(w));
+	assert_int_equal(world_wait(w)->on_record, 3);
+	store_find_trace(w->store, traces, 2, world_done(w));
+	assert_int_equal(world_wait(w)->on_record, 0);
+}
+
 /* --- several destinations --------------------------------------------- */
 
 static void
@@ -369,6 +386,7 @@ main(void)
 		TEST(first_try_refused_after_the_dot),
 		TEST(held_waits_for_a_person),
 		TEST(no_reply_stays_in_doubt),
+		TEST(traces_are_found),
 		TEST(refused_resend_stays_in_doubt),
 		TEST(refused_early_resend_stays_in_doubt),
 		TEST(refused_resend_after_restart_stays_in_doubt),

@@ -532,6 +532,70 @@ test_own_refusals(void **state)
 	run(s);
 }
 
+#define REPORT                                                                 \
+	"Return-Path: <>\r\n\r\nOriginal-Envelope-Id: " OTHER                  \
+	"\r\nX-Mailhaul-Trace: " TRACE "\r\n"
+#define OTHER "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define FIND "find 2: " OTHER "\n"
+
+/* Nothing is submitted before it is known whose report it is. */
+static void
+test_report_about_us(void **state)
+{
+	struct stage *s = *state;
+
+	start_with(s, span_str(REPORT));
+	assert_trail(s, FIND);
+	fake_store_found(&s->store, 2);
+	fake_store_commit(&s->store);
+	assert_over(s,
+	    "found: 2\n"
+	    "record 5 held: it is a delivery report about a message that was "
+	    "relayed from here (trace " TRACE ")\n"
+	    "committed\ndone: held\n");
+}
+
+static void
+test_report_about_others(void **state)
+{
+	struct stage *s = *state;
+
+	start_with(s, span_str(REPORT));
+	fake_store_found(&s->store, 0);
+	assert_trail(s, FIND "found: 0\nsubmit\n");
+	transfer_stop(s->transfer);
+	run(s);
+	assert_over(s, "withdraw\n(loop)\ndone: untried\n");
+}
+
+static void
+test_report_and_stop(void **state)
+{
+	struct stage *s = *state;
+
+	start_with(s, span_str(REPORT));
+	transfer_stop(s->transfer);
+	fake_store_found(&s->store, 0);
+	run(s);
+	assert_over(s, FIND "found: 0\n(loop)\ndone: untried\n");
+	start_with(s, span_str(REPORT));
+	fake_store_fail(&s->store);
+	assert_over(s, FIND "not committed\ndone: untried\n");
+}
+
+/* Such lines in a message that is no notification mean nothing. */
+static void
+test_no_report(void **state)
+{
+	struct stage *s = *state;
+
+	start_with(s, span_str("Return-Path: <a@b>\r\n\r\n"
+			       "X-Mailhaul-Trace: " TRACE "\r\n"));
+	assert_trail(s, "submit\n");
+	transfer_stop(s->transfer);
+	run(s);
+}
+
 static void
 test_refused_undownloaded(void **state)
 {
@@ -636,6 +700,10 @@ main(void)
 		TEST(test_destination_after_claim),
 		TEST(test_second_turn),
 		TEST(test_own_refusals),
+		TEST(test_report_about_us),
+		TEST(test_report_about_others),
+		TEST(test_report_and_stop),
+		TEST(test_no_report),
 		TEST(test_refused_undownloaded),
 		TEST(test_stop_in_the_queue),
 		TEST(test_stop_before_the_record),
