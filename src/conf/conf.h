@@ -87,6 +87,7 @@ struct conf {
 	uint64_t connect_timeout, reply_timeout; /* seconds */
 	uint64_t dot_timeout, shutdown_grace;    /* seconds */
 	unsigned guard; /* percent of a mailbox; 0: off */
+	uint64_t min_free;                       /* bytes */
 };
 
 struct conf_problem {

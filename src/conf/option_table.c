@@ -82,6 +82,10 @@ const struct option option_table[] = {
 	  .offset = GLOBAL(guard),
 	  .dflt = "50%", .min = 0, .max = 100,
 	  .help = "share of a mailbox that may become new without a question" },
+	{ "min_free", OPTION_GLOBAL, OPTION_SIZE,
+	  .offset = GLOBAL(min_free),
+	  .dflt = "64M", .min = MIB, .max = TIB,
+	  .help = "no poll while the state's disk has less room" },
 
 	{ "name", SERVERS, OPTION_NAME, .required = true,
 	  .offset = ACCOUNT(name),
