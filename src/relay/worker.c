@@ -25,7 +25,9 @@ static const struct source_events source_events;
 void
 worker_note_fault(struct worker *w, const struct fault *f)
 {
-	if (!w->report.failed)
+	/* The first one is the cause of the others, but a lost state is said
+	 * whatever else went wrong: it stops the process. */
+	if (!w->report.failed || f->scope == FAULT_US)
 		w->report.fault = *f;
 	w->report.failed = true;
 }
