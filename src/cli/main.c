@@ -19,6 +19,8 @@ static const struct cli_command commands[] = {
 	    cli_accept },
 	{ "check", "[--options]",
 	    "read the configuration and name every mistake", cli_check },
+	{ "backup", "FILE", "write the state into a new file", cli_backup },
+	{ "restore", "FILE", "begin anew from a backup", cli_restore },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 

@@ -13,6 +13,7 @@
 
 #include <sys/queue.h>
 
+#include "store/backup.h"
 #include "store/store.h"
 
 struct db;
@@ -104,6 +105,8 @@ struct mailbox_row {
 	uint64_t generation;
 	int64_t highwater;
 	bool baseline;
+	enum backup_rule restored;
+	bool doubtful; /* what seems new may have been relayed before */
 };
 
 /* mailbox.c */

@@ -31,6 +31,9 @@
  * A message that was there before us has one row, `known`, without a
  * destination.  missed is set when one complete listing did not show the
  * message; the second one in a row makes it `gone`, and was keeps what it was.
+ *
+ * meta.epoch counts the backups that were restored, mailbox.restored says what
+ * the first listing after it does (enum backup_rule).
  */
 const char schema_sql[] = "PRAGMA application_id = " NUMBER(
     SCHEMA_APPLICATION_ID) ";"
@@ -43,7 +46,13 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " install_key BLOB NOT NULL "
 					       "CHECK (length(install_key) = "
 					       "32),"
-					       " created INTEGER NOT NULL) "
+					       " created INTEGER NOT NULL,"
+					       " epoch INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " clock_seen INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " clock_since INTEGER NOT NULL "
+					       "DEFAULT 0) "
 					       "STRICT;"
 					       "CREATE TABLE account ("
 					       " id INTEGER PRIMARY KEY,"
@@ -62,6 +71,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " highwater INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " baseline INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " restored INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " UNIQUE (account, folder)) "
 					       "STRICT;"

@@ -14,7 +14,7 @@ import pytest
 import corpus
 import servers
 from fakes import RecordingSmtp
-from haul import BUSY, OK, STATE
+from haul import BUSY, FAILED, MAILHAUL, OK, STATE, Result
 from servers import wait_for
 
 IO_ERROR, NO_RIGHT = 74, 77
@@ -70,6 +70,16 @@ def _shim(tmp_path_factory):
 
 def database(haul):
     return os.path.join(haul.state, "state.db")
+
+
+def start_and_lock(haul):
+    running = haul.start()
+
+    def locked():
+        with open(os.path.join(haul.state, "LOCK")) as f:
+            return f.read().strip() == str(running.child.process.pid)
+    wait_for("the lock", locked)
+    return running
 
 
 def refused(haul, code, *words):
@@ -166,9 +176,7 @@ def test_D7_no_such_place(kept):
 
 
 def test_D9_second_instance(kept):
-    running = kept.start()
-    wait_for("the first poll", lambda: os.path.getsize(
-        os.path.join(kept.state, "LOCK")) > 0)
+    running = start_and_lock(kept)
     line = refused(kept, BUSY, "another mailhauld is using")
     assert "(pid %d)" % running.child.process.pid in line
     assert running.stop().code == OK
@@ -363,3 +371,103 @@ def test_D13_log_blocked(world, haul, user, port, recorder):
         process.wait()
         os.close(reader)
     assert len(recorder.accepted()) == 100
+
+
+# --- backup and restore (D8) ---------------------------------------------------
+
+def mailhaul(haul, *argv):
+    done = subprocess.run([MAILHAUL, "--state", haul.state, *argv],
+                          stdin=subprocess.DEVNULL, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          env=haul.env(), check=False)
+    return Result(done.returncode, done.stdout.decode())
+
+
+def test_backup_while_running(kept):
+    running = start_and_lock(kept)
+    assert mailhaul(kept, "backup", kept.path + "/copy").code == BUSY
+    said = mailhaul(kept, "restore", "--force", kept.path + "/copy")
+    assert said.code == BUSY and said.lines("stop mailhauld first")
+    assert running.stop().code == OK
+    assert not os.path.exists(kept.path + "/copy")
+
+
+def test_backup_of_nothing(haul):
+    assert mailhaul(haul, "backup", haul.path + "/copy").code == STATE
+    assert not os.path.exists(haul.state)
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+@pytest.mark.parametrize("option", (None, "--as-known", "--relay"))
+def test_D8_old_backup(world, haul, user, port, recorder, protocol, option):
+    """Ten are relayed and kept after the backup: no second copy of any, but
+    what says so."""
+    fill(world, user, 3)
+    haul.account(user, protocol, port(protocol))
+    haul.to_recorder(recorder)
+    haul.once()
+    copy = os.path.join(haul.path, "copy")
+    assert mailhaul(haul, "backup", copy).code == OK
+    assert os.stat(copy).st_mode & 0o777 == 0o600
+    box = fill(world, user, 10, 3)
+    haul.once()
+    assert len(recorder.messages) == 13
+    said = mailhaul(haul, "restore", copy)
+    assert said.code == 73 and said.lines("--force"), said.log
+    more = [option] if option else []
+    said = mailhaul(haul, "restore", "--force", copy, *more)
+    assert said.code == OK and said.lines("restored: 1 accounts"), said.log
+    assert said.lines("kept as", "state.db.before-"), said.log
+    if option is None:
+        said = haul.once(expect=FAILED)
+        assert said.lines(user, "10 messages are not in the restored state",
+                          "mailhaul accept"), said.log
+        assert len(recorder.messages) == 13
+        assert mailhaul(haul, "accept", user, "--as-known").code == OK
+        haul.once()
+        assert len(recorder.messages) == 13
+        return
+    box.add(corpus.header(50, "number 50") + b"\r\nx\r\n")
+    haul.once()
+    again = recorder.accepted()[13:]
+    if option == "--relay":
+        assert len(again) == 11
+        assert all("attempt=2; possible-duplicate=yes" in m.trace()
+                   for m in again)
+    else:
+        assert again == []
+    box.add(corpus.header(51, "number 51") + b"\r\nx\r\n")
+    haul.once()
+    assert len(recorder.accepted()) == 14 + len(again)
+    assert "duplicate" not in recorder.accepted()[-1].trace()
+    assert len(box) == 15
+
+
+def test_D8_a_few(world, kept, user, recorder):
+    copy = os.path.join(kept.path, "copy")
+    assert mailhaul(kept, "backup", copy).code == OK
+    fill(world, user, 2, 3)
+    kept.once()
+    assert mailhaul(kept, "restore", "--force", copy).code == OK
+    kept.once()
+    assert len(recorder.messages) == 7
+    judge(recorder, 5)
+    first, second = [m.trace().split(";")[0] for m in recorder.messages
+                     if b"Subject: number 3\r" in m.raw]
+    assert first == second
+    kept.once()
+    assert len(recorder.messages) == 7
+
+
+def test_D8_bad_backup(kept, world, user, recorder):
+    """Nothing is touched; and a run goes on as if nothing had been asked."""
+    copy = os.path.join(kept.path, "copy")
+    with open(copy, "wb") as f:
+        f.write(b"x" * 9000)
+    before = sorted(os.listdir(kept.state))
+    said = mailhaul(kept, "restore", "--force", copy)
+    assert said.code == STATE and said.lines(copy, "not a database"), said.log
+    assert sorted(os.listdir(kept.state)) == before
+    fill(world, user, 1, 3)
+    kept.once()
+    assert len(recorder.messages) == 4

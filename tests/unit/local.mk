@@ -194,3 +194,9 @@ tests_unit_test_recognise_SOURCES = tests/unit/test_recognise.c \
 	$(STORE_FIXTURE)
 tests_unit_test_recognise_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_recognise_LDADD = $(STORE_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_backup
+endif
+tests_unit_test_backup_SOURCES = tests/unit/test_backup.c $(STORE_FIXTURE)
+tests_unit_test_backup_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_backup_LDADD = $(STORE_TEST_LIBS)
