@@ -328,6 +328,31 @@ forget_missed(struct db *db, const struct request *r)
 	query_run(q);
 }
 
+/* Nothing that any destination lacks, or got later than that. */
+static void
+expire(struct db *db, const struct request *r, int64_t since)
+{
+	int64_t limit = r->now - (int64_t)r->listing.remove_after;
+	struct query *q;
+
+	if (r->listing.remove_after == 0 || since > limit)
+		return;
+	q = db_query(db,
+	    "UPDATE delivery INDEXED BY delivery_relayed SET removing = 1"
+	    " WHERE mailbox = ?1 AND generation = ?2 AND state = 'relayed'"
+	    " AND removing = 0 AND changed <= ?3 AND first_seen <= ?3"
+	    " AND missed = 0 AND NOT EXISTS ("
+	    "  SELECT 1 FROM delivery o WHERE o.mailbox = ?1"
+	    "  AND o.generation = ?2 AND o.uid = delivery.uid"
+	    "  AND o.duplicate = delivery.duplicate"
+	    "  AND (o.state NOT IN ('relayed', 'gone')"
+	    "   OR (o.state = 'relayed' AND o.changed > ?3)))");
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, limit);
+	query_run(q);
+}
+
 static int64_t
 of_mailbox(struct db *db, const struct request *r, const char *text)
 {
@@ -515,8 +540,10 @@ bool
 listing_end(struct db *db, struct request *r)
 {
 	struct mailbox_row m = { .highwater = 0 };
+	int64_t since;
 
 	r->now = time(NULL);
+	since = clock_since(db, r->now);
 	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0) {
 		fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, phase,
 		    "a listing ended that was not begun, or leads nowhere");
@@ -540,6 +567,7 @@ listing_end(struct db *db, struct request *r)
 		compare(db, r, &m);
 	else
 		set_baseline(db, r, &m);
+	expire(db, r, since);
 	count_rest(db, r);
 	return true;
 }

@@ -118,6 +118,9 @@ bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
 
+/* clock.c: the wall clock can be believed since then; 0: always could. */
+int64_t clock_since(struct db *db, int64_t now);
+
 /* work.c */
 bool work_pending(struct db *db, struct request *r);
 bool work_removals(struct db *db, struct request *r);

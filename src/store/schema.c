@@ -33,7 +33,8 @@
  * message; the second one in a row makes it `gone`, and was keeps what it was.
  *
  * meta.epoch counts the backups that were restored, mailbox.restored says what
- * the first listing after it does (enum backup_rule).
+ * the first listing after it does (enum backup_rule).  meta.clock_seen and
+ * clock_since belong to clock.c.
  */
 const char schema_sql[] = "PRAGMA application_id = " NUMBER(
     SCHEMA_APPLICATION_ID) ";"
@@ -126,6 +127,11 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "ON delivery"
 					       " (mailbox, generation, uid, "
 					       "missed) WHERE removing = 1;"
+					       "CREATE INDEX delivery_relayed "
+					       "ON delivery"
+					       " (mailbox, generation, changed)"
+					       " WHERE state = 'relayed' AND "
+					       "removing = 0;"
 					       "CREATE INDEX delivery_missed "
 					       "ON delivery"
 					       " (mailbox, generation) WHERE "
