@@ -38,6 +38,9 @@ enum conf_auth {
 enum conf_after {
 	CONF_AFTER_KEEP,
 	CONF_AFTER_DELETE,
+	CONF_AFTER_DELETE_AFTER,
+	CONF_AFTER_MOVE, /* this and the next: IMAP only */
+	CONF_AFTER_SEEN,
 };
 
 enum conf_first {
@@ -71,6 +74,8 @@ struct conf_account {
 	struct conf_server server;
 	int protocol;             /* enum conf_protocol */
 	int after;                /* enum conf_after */
+	uint64_t after_period;    /* seconds, of CONF_AFTER_DELETE_AFTER */
+	char *after_folder;       /* of CONF_AFTER_MOVE; else NULL */
 	int first;                /* enum conf_first */
 	uint64_t interval;        /* seconds */
 	char **destination_names; /* as written; NULL ends it */
@@ -86,8 +91,8 @@ struct conf {
 	uint64_t spool_max, message_max;         /* bytes */
 	uint64_t connect_timeout, reply_timeout; /* seconds */
 	uint64_t dot_timeout, shutdown_grace;    /* seconds */
-	unsigned guard; /* percent of a mailbox; 0: off */
-	uint64_t min_free;                       /* bytes */
+	unsigned guard;    /* percent of a mailbox; 0: off */
+	uint64_t min_free; /* bytes */
 };
 
 struct conf_problem {

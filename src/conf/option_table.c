@@ -44,6 +44,9 @@ static const char *const auths[] = {
 static const char *const afters[] = {
 	[CONF_AFTER_KEEP] = "keep",
 	[CONF_AFTER_DELETE] = "delete",
+	[CONF_AFTER_DELETE_AFTER] = "delete-after DURATION",
+	[CONF_AFTER_MOVE] = "move FOLDER",
+	[CONF_AFTER_SEEN] = "seen",
 	NULL,
 };
 static const char *const firsts[] = {
@@ -135,8 +138,9 @@ const struct option option_table[] = {
 	{ "destination", OPTION_ACCOUNT, OPTION_NAMES, .required = true,
 	  .offset = ACCOUNT(destination_names),
 	  .help = "destination, or list of them, to relay to" },
-	{ "after", OPTION_ACCOUNT, OPTION_CHOICE,
+	{ "after", OPTION_ACCOUNT, OPTION_AFTER,
 	  .offset = ACCOUNT(after), .choices = afters, .dflt = "keep",
+	  .min = HOUR, .max = 3650 * DAY,
 	  .help = "what happens to a message once it is relayed" },
 	{ "first", OPTION_ACCOUNT, OPTION_CHOICE,
 	  .offset = ACCOUNT(first), .choices = firsts, .dflt = "new",
