@@ -26,5 +26,7 @@ int cli_accept(const struct cli_options *o, int argc, char **argv);
 int cli_check(const struct cli_options *o, int argc, char **argv);
 int cli_resume(const struct cli_options *o, int argc, char **argv);
 int cli_held(const struct cli_options *o, int argc, char **argv);
+int cli_backup(const struct cli_options *o, int argc, char **argv);
+int cli_restore(const struct cli_options *o, int argc, char **argv);
 
 #endif

@@ -25,6 +25,8 @@ static const struct cli_command commands[] = {
 	    "[show|release|drop] [NAME | --all] "
 	    "[--account NAME] [--json]",
 	    "what waits for a decision, and the decision", cli_held },
+	{ "backup", "FILE", "write the state into a new file", cli_backup },
+	{ "restore", "FILE", "begin anew from a backup", cli_restore },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 

@@ -588,6 +588,7 @@ free_account(struct conf_account *a)
 	for (char **n = a->destination_names; n != NULL && *n != NULL; n++)
 		free(*n);
 	free(a->destination_names);
+	free(a->after_folder);
 	free(a->destinations);
 }
 

@@ -38,6 +38,9 @@ enum conf_auth {
 enum conf_after {
 	CONF_AFTER_KEEP,
 	CONF_AFTER_DELETE,
+	CONF_AFTER_DELETE_AFTER,
+	CONF_AFTER_MOVE, /* this and the next: IMAP only */
+	CONF_AFTER_SEEN,
 };
 
 enum conf_first {
@@ -76,6 +79,8 @@ struct conf_account {
 	struct conf_server server;
 	int protocol;             /* enum conf_protocol */
 	int after;                /* enum conf_after */
+	uint64_t after_period;    /* seconds, of CONF_AFTER_DELETE_AFTER */
+	char *after_folder;       /* of CONF_AFTER_MOVE; else NULL */
 	int first;                /* enum conf_first */
 	uint64_t interval;        /* seconds */
 	char **destination_names; /* as written; NULL ends it */
@@ -94,6 +99,7 @@ struct conf {
 	unsigned guard;              /* percent of a mailbox; 0: off */
 	uint64_t retry_max, give_up; /* seconds */
 	int in_doubt;                /* enum conf_in_doubt */
+	uint64_t min_free;           /* bytes */
 };
 
 struct conf_problem {

@@ -245,6 +245,24 @@ check_destination_port(struct check *k, size_t i)
 		    implicit ? 465 : 587);
 }
 
+/* --- what happens to a message ------------------------------------------- */
+
+static void
+check_after(struct check *k, size_t i)
+{
+	const struct conf_account *a = &k->c->accounts[i];
+	struct conf_place at = conf_place_of(&k->at->accounts[i], "after");
+
+	if (a->protocol == CONF_POP3 &&
+	    (a->after == CONF_AFTER_MOVE || a->after == CONF_AFTER_SEEN))
+		conf_error(k->problems, at,
+		    "over POP3 a message can only be kept or deleted: it has "
+		    "no folders and no flags");
+	else if (a->after == CONF_AFTER_MOVE && same(a->after_folder, "INBOX"))
+		conf_error(k->problems, at,
+		    "messages are in INBOX already; move wants another folder");
+}
+
 /* --- files -------------------------------------------------------------- */
 
 /* systemd keeps these from others by other means than the mode. */
@@ -338,6 +356,7 @@ conf_check(
 	for (size_t i = 0; i < c->naccounts; i++) {
 		check_account_name(&k, i);
 		check_account_port(&k, i);
+		check_after(&k, i);
 		resolve_destinations(&k, i);
 		check_server(&k, &c->accounts[i].server, &at->accounts[i]);
 	}

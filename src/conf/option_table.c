@@ -44,6 +44,9 @@ static const char *const auths[] = {
 static const char *const afters[] = {
 	[CONF_AFTER_KEEP] = "keep",
 	[CONF_AFTER_DELETE] = "delete",
+	[CONF_AFTER_DELETE_AFTER] = "delete-after DURATION",
+	[CONF_AFTER_MOVE] = "move FOLDER",
+	[CONF_AFTER_SEEN] = "seen",
 	NULL,
 };
 static const char *const firsts[] = {
@@ -98,6 +101,10 @@ const struct option option_table[] = {
 	{ "in_doubt", OPTION_GLOBAL, OPTION_CHOICE,
 	  .offset = GLOBAL(in_doubt), .choices = doubts, .dflt = "resend",
 	  .help = "what happens to a message that may have been accepted" },
+	{ "min_free", OPTION_GLOBAL, OPTION_SIZE,
+	  .offset = GLOBAL(min_free),
+	  .dflt = "64M", .min = MIB, .max = TIB,
+	  .help = "no poll while the state's disk has less room" },
 
 	{ "name", SERVERS, OPTION_NAME, .required = true,
 	  .offset = ACCOUNT(name),
@@ -147,8 +154,9 @@ const struct option option_table[] = {
 	{ "destination", OPTION_ACCOUNT, OPTION_NAMES, .required = true,
 	  .offset = ACCOUNT(destination_names),
 	  .help = "destination, or list of them, to relay to" },
-	{ "after", OPTION_ACCOUNT, OPTION_CHOICE,
+	{ "after", OPTION_ACCOUNT, OPTION_AFTER,
 	  .offset = ACCOUNT(after), .choices = afters, .dflt = "keep",
+	  .min = HOUR, .max = 3650 * DAY,
 	  .help = "what happens to a message once it is relayed" },
 	{ "first", OPTION_ACCOUNT, OPTION_CHOICE,
 	  .offset = ACCOUNT(first), .choices = firsts, .dflt = "new",

@@ -35,6 +35,7 @@ enum option_type {
 	OPTION_PERCENT,  /* "50%"; unsigned, min..max */
 	OPTION_PIN,      /* SHA-256 of a certificate, hex, colons allowed */
 	OPTION_NAMES,    /* a name or a list of names; char **, NULL ends it */
+	OPTION_AFTER,    /* CHOICE with an argument, of an account */
 };
 
 struct option {

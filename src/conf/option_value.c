@@ -57,6 +57,7 @@ static const char *const type_names[] = {
 	[OPTION_PERCENT] = "percentage",
 	[OPTION_PIN] = "sha256",
 	[OPTION_NAMES] = "names",
+	[OPTION_AFTER] = "policy",
 };
 
 const char *
@@ -214,6 +215,7 @@ is_string_of(enum option_type type, const char *s)
 	case OPTION_SIZE:
 	case OPTION_PERCENT:
 	case OPTION_PIN:
+	case OPTION_AFTER:
 		break;
 	}
 	return false;
@@ -332,6 +334,48 @@ set_string(const struct option *o, const char *text, char **value)
 	return true;
 }
 
+/* A folder is written as the server names it: what is not ASCII is in modified
+ * UTF-7 (RFC 3501 5.1.3). */
+static bool
+is_folder(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (!ascii_is_print(s[i]))
+			return false;
+	return n > 0 && n <= TEXT_MAX_BYTES && s[0] != ' ' && s[n - 1] != ' ';
+}
+
+static const char *
+behind(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(text, word, n) == 0 ? text + n : NULL;
+}
+
+static bool
+set_after(const struct option *o, const char *text, struct conf_account *a)
+{
+	const char *period = behind(text, "delete-after ");
+	const char *folder = behind(text, "move ");
+
+	free(a->after_folder);
+	a->after_folder = NULL;
+	if (period != NULL) {
+		a->after = CONF_AFTER_DELETE_AFTER;
+		return parse_unit(o, time_units, period, &a->after_period);
+	}
+	if (folder != NULL && is_folder(folder)) {
+		a->after = CONF_AFTER_MOVE;
+		a->after_folder = mem_strdup(folder);
+		return true;
+	}
+	/* With a space it is a word that lacks its argument. */
+	return strchr(text, ' ') == NULL && set_choice(o, text, &a->after);
+}
+
 bool
 option_set(const struct option *o, const char *text, void *structure)
 {
@@ -353,6 +397,8 @@ option_set(const struct option *o, const char *text, void *structure)
 		return set_percent(o, text, field);
 	case OPTION_PIN:
 		return set_pin(text, field);
+	case OPTION_AFTER:
+		return set_after(o, text, structure);
 	case OPTION_NAMES:
 		if (!is_string_of(o->type, text))
 			return false;
@@ -428,7 +474,7 @@ option_range(const struct option *o)
 {
 	struct option_text t = { "" };
 
-	if (o->type == OPTION_CHOICE)
+	if (o->type == OPTION_CHOICE || o->type == OPTION_AFTER)
 		add_choices(&t, o, "|", "");
 	else if (o->max > 0)
 		add_range(&t, o, "..");
@@ -462,6 +508,7 @@ static const char *const wants[] = {
 	[OPTION_PERCENT] = "a percentage such as \"50%\", ",
 	[OPTION_PIN] = "the SHA-256 of a certificate: 64 hex digits, colons "
 		       "allowed, such as \"9F:86:D0:...\"",
+	[OPTION_AFTER] = "",
 	[OPTION_NAMES] = "the name of a destination or a list of names such "
 			 "as ( \"home\", \"archive\" )",
 };
@@ -472,9 +519,13 @@ option_wants(const struct option *o)
 	struct option_text t = { "" };
 
 	add(&t, "%s", wants[o->type]);
-	if (o->type == OPTION_CHOICE)
+	if (o->type == OPTION_CHOICE || o->type == OPTION_AFTER)
 		add_choices(&t, o, " or ", "\"");
 	else if (o->max > 0)
 		add_range(&t, o, " to ");
+	if (o->type == OPTION_AFTER) {
+		add(&t, ", with a duration from ");
+		add_range(&t, o, " to ");
+	}
 	return t;
 }

@@ -18,7 +18,10 @@
 #include "relay/sink.h"
 #include "relay/spool.h"
 #include "relay/worker.h"
+#include "store/statedir.h"
 #include "store/store.h"
+
+#define ROOM_INTERVAL 5 /* seconds from one look at a full disk to the next */
 
 /* One account and its place in the timetable. */
 struct post {
@@ -52,6 +55,7 @@ struct supervisor {
 	bool stopping;
 	bool failed, deferred; /* some poll; for the exit code */
 	bool state_failed;
+	bool no_room; /* and it was said */
 };
 
 static bool
@@ -186,12 +190,43 @@ on_polled(void *arg, const struct worker_report *r)
 		timer_set(&p->due, next * 1000);
 }
 
+/* A disk that is nearly full is left to those who need the rest of it: what
+ * begins there would end in doubt (CASES D1). */
+static bool
+has_room(struct supervisor *s)
+{
+	struct log_event e = { .message_id = LOG_ID_STATE };
+	uint64_t room = statedir_room(s->o.state_dir);
+	bool is_short = room < s->o.conf->min_free && !s->o.dry_run;
+
+	e.priority = is_short ? LOG_ERR : LOG_NOTICE;
+	if (is_short && !s->no_room)
+		log_event(&e,
+		    "the disk of the state directory has %llu bytes free, less "
+		    "than min_free (%llu): nothing is polled until it has",
+		    (unsigned long long)room,
+		    (unsigned long long)s->o.conf->min_free);
+	if (!is_short && s->no_room)
+		log_event(&e, "the disk of the state directory has room again: "
+			      "polling goes on");
+	s->no_room = is_short;
+	return !is_short;
+}
+
 static void
 on_due(void *arg)
 {
 	struct post *p = arg;
+	struct supervisor *s = p->supervisor;
 
-	worker_poll(p->worker);
+	if (has_room(s)) {
+		worker_poll(p->worker);
+	} else if (s->o.once) {
+		s->deferred = true;
+		stop_when_quiet(s);
+	} else {
+		timer_set(&p->due, (int64_t)ROOM_INTERVAL * 1000);
+	}
 }
 
 /* --- pauses from before the start */
@@ -229,7 +264,7 @@ begin(struct supervisor *s)
 		struct post *p = &s->posts[i];
 
 		if (may_poll(p, &wait))
-			worker_poll(p->worker);
+			on_due(p);
 		else if (!s->o.once)
 			timer_set(&p->due, wait * 1000);
 	}

@@ -46,6 +46,8 @@ enum imap_command {
 	IMAP_NOOP,
 	IMAP_UNSELECT,
 	IMAP_LOGOUT,
+	IMAP_UID_COPY,
+	IMAP_UID_MOVE, /* RFC 6851 */
 	IMAP_COMMANDS
 };
 
@@ -206,9 +208,12 @@ bool imap_fetch_sizes(struct imap *m, struct span set);  /* (UID RFC822.SIZE) */
 bool imap_fetch_bodies(struct imap *m, struct span set); /* (UID BODY.PEEK[]) */
 /* (UID INTERNALDATE BODY.PEEK[HEADER]) */
 bool imap_fetch_headers(struct imap *m, struct span set);
-/* These two are also refused once the UIDVALIDITY has changed (I4). */
+/* These are also refused once the UIDVALIDITY has changed (I4). */
 bool imap_store_deleted(struct imap *m, struct span set); /* +FLAGS.SILENT */
 bool imap_expunge(struct imap *m, struct span set);       /* UID EXPUNGE only */
+bool imap_store_seen(struct imap *m, struct span set);    /* +FLAGS.SILENT */
+bool imap_copy(struct imap *m, struct span set, struct span mailbox);
+bool imap_move(struct imap *m, struct span set, struct span mailbox);
 
 unsigned imap_outstanding(const struct imap *m);
 enum wait_class imap_wait_class(const struct imap *m);

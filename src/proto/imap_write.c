@@ -26,6 +26,8 @@ const struct imap_row imap_rows[] = {
 	[IMAP_NOOP] = { "NOOP", "NOOP", WAIT_COMMAND, false, true },
 	[IMAP_UNSELECT] = { "UNSELECT", "UNSELECT", WAIT_COMMAND, false, true },
 	[IMAP_LOGOUT] = { "LOGOUT", "LOGOUT", WAIT_QUIT, false, true },
+	[IMAP_UID_COPY] = { "UID COPY", "COPY", WAIT_COMMAND, false, false },
+	[IMAP_UID_MOVE] = { "UID MOVE", "MOVE", WAIT_COMMAND, false, false },
 };
 /* clang-format on */
 _Static_assert(sizeof(imap_rows) / sizeof(imap_rows[0]) == IMAP_COMMANDS,
@@ -432,6 +434,39 @@ imap_expunge(struct imap *m, struct span set)
 {
 	return !m->mailbox.uidvalidity_changed &&
 	       send_set(m, IMAP_UID_EXPUNGE, set, "");
+}
+
+bool
+imap_store_seen(struct imap *m, struct span set)
+{
+	return !m->mailbox.uidvalidity_changed &&
+	       send_set(m, IMAP_UID_STORE, set, " +FLAGS.SILENT (\\Seen)");
+}
+
+static bool
+send_away(
+    struct imap *m, enum imap_command cmd, struct span set, struct span mailbox)
+{
+	struct command c;
+
+	if (m->mailbox.uidvalidity_changed)
+		return false;
+	command_init(&c, m, cmd);
+	put_set(&c, set);
+	put_string(&c, mailbox);
+	return command_send(m, &c);
+}
+
+bool
+imap_copy(struct imap *m, struct span set, struct span mailbox)
+{
+	return send_away(m, IMAP_UID_COPY, set, mailbox);
+}
+
+bool
+imap_move(struct imap *m, struct span set, struct span mailbox)
+{
+	return send_away(m, IMAP_UID_MOVE, set, mailbox);
 }
 
 /* --- UID sets ------------------------------------------------------------ */

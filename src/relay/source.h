@@ -73,6 +73,8 @@ struct source_driver {
 	void (*fetch)(struct source *s, const uint32_t *numbers, size_t n);
 	bool (*headers)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*remove)(struct source *s, const uint32_t *numbers, size_t n);
+	/* NULL: the protocol has no such thing. */
+	void (*mark_seen)(struct source *s, uint32_t number);
 	void (*quit)(struct source *s);
 	void (*close)(struct source *s);
 	/* Leaving with QUIT makes the server forget what was fetched, also when
@@ -120,10 +122,20 @@ source_headers(struct source *s, const uint32_t *numbers, size_t n)
 	return s->driver->headers(s, numbers, n);
 }
 
+/* By the account's policy: deletes them, or moves them to another folder. */
 static inline void
 source_remove(struct source *s, const uint32_t *numbers, size_t n)
 {
 	s->driver->remove(s, numbers, n);
+}
+
+/* As well as it goes: nothing answers, and a session that ends early leaves the
+ * mark out. */
+static inline void
+source_mark_seen(struct source *s, uint32_t number)
+{
+	if (s->driver->mark_seen != NULL)
+		s->driver->mark_seen(s, number);
 }
 
 static inline void

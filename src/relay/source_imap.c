@@ -8,6 +8,8 @@
  *   UID FETCH (BODY.PEEK[])       -> piece()..., fetched()
  *   UID FETCH (BODY.PEEK[HEADER]) -> header_piece()..., header(), headed()
  *   UID STORE, UID EXPUNGE        -> removed()
+ *   UID MOVE, or UID COPY and these two -> removed()
+ *   UID STORE (\Seen)             -> nothing
  *   LOGOUT                        -> down(NULL)
  *
  * Never a plain EXPUNGE or CLOSE: both remove what other clients have marked.
@@ -18,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -50,6 +53,9 @@ struct source_imap {
 	struct uids sizes; /* whose size is wanted, not asked for yet */
 	bool one_by_one;   /* a FETCH of several was refused: find out which */
 	size_t removed;
+	struct uids seen; /* to be marked, not asked for yet */
+	bool marking;     /* a STORE for some is outstanding */
+	bool mark_told;   /* that it was refused */
 };
 
 static void
@@ -383,10 +389,107 @@ on_fetch_done(struct source_imap *s, const struct imap_event *ev)
 		fetch_next(s);
 }
 
+/* --- mark as read */
+
+/* Flags and bodies do not mix, so this may run beside a FETCH. */
+static void
+seen_next(struct source_imap *s)
+{
+	struct imap_set set;
+	size_t n = 0;
+
+	if (s->marking || s->seen.n == 0)
+		return;
+	imap_set_init(&set);
+	while (n < s->seen.n && imap_set_add(&set, s->seen.list[n]))
+		n++;
+	s->marking = imap_store_seen(&s->imap, imap_set_span(&set));
+	if (!s->marking)
+		return; /* no room on the way out: with the next one */
+	uids_drop(&s->seen, n);
+	session_send(&s->session);
+}
+
+static void
+mark_seen(struct source *source, uint32_t number)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	uids_add(&s->seen, &number, 1);
+	seen_next(s);
+}
+
+static void
+leave(struct source_imap *s)
+{
+	imap_simple(&s->imap, IMAP_LOGOUT);
+	session_send(&s->session);
+}
+
+static void
+on_marked(struct source_imap *s, const struct imap_event *ev)
+{
+	char words[128];
+
+	s->marking = false;
+	if (ev->status != IMAP_OK && !s->mark_told) {
+		s->mark_told = true;
+		log_line(LOG_WARNING,
+		    "%s: relayed messages could not be marked as read: %s",
+		    s->session.account->name,
+		    ascii_clean(words, sizeof(words), ev->text.p, ev->text.n));
+	}
+	seen_next(s);
+	if (s->leaving && !s->marking)
+		leave(s);
+}
+
 /* --- remove */
 
 static void
-store_next(struct source_imap *s)
+asked_set(const struct source_imap *s, struct imap_set *set)
+{
+	imap_set_init(set);
+	for (size_t i = 0; i < s->asked.n; i++)
+		imap_set_add(set, s->asked.list[i]);
+}
+
+static bool
+is_moving(const struct source_imap *s)
+{
+	return s->session.account->after == CONF_AFTER_MOVE;
+}
+
+static bool
+can_expunge(const struct source_imap *s)
+{
+	return s->imap.caps.uidplus || s->imap.caps.imap4rev2;
+}
+
+static bool
+can_move(const struct source_imap *s)
+{
+	return s->imap.caps.move || s->imap.caps.imap4rev2;
+}
+
+static void
+send_removal(struct source_imap *s, struct span set)
+{
+	struct span folder;
+
+	if (!is_moving(s)) {
+		imap_store_deleted(&s->imap, set);
+		return;
+	}
+	folder = span_str(s->session.account->after_folder);
+	if (can_move(s))
+		imap_move(&s->imap, set, folder);
+	else
+		imap_copy(&s->imap, set, folder);
+}
+
+static void
+remove_next(struct source_imap *s)
 {
 	struct imap_set set;
 	size_t n = 0;
@@ -401,7 +504,7 @@ store_next(struct source_imap *s)
 		n++;
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
-	imap_store_deleted(&s->imap, imap_set_span(&set));
+	send_removal(s, imap_set_span(&set));
 	session_send(&s->session);
 }
 
@@ -411,8 +514,39 @@ remove_messages(struct source *source, const uint32_t *numbers, size_t n)
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->removed = 0;
-	uids_add(&s->todo, numbers, n);
-	store_next(s);
+	if (!is_moving(s) || can_move(s) || can_expunge(s)) {
+		uids_add(&s->todo, numbers, n);
+		remove_next(s);
+		return;
+	}
+	/* A copy whose original cannot be taken away alone would be made again
+	 * at every poll. */
+	log_line(LOG_WARNING,
+	    "%s: the server has neither MOVE nor UIDPLUS; %zu relayed messages "
+	    "stay where they are",
+	    s->session.account->name, n);
+	imap_simple(&s->imap, IMAP_NOOP); /* its answer is ours */
+	session_send(&s->session);
+}
+
+static void
+removal_refused(struct source_imap *s, const struct imap_event *ev)
+{
+	if (is_moving(s))
+		session_fail(&s->session, FAULT_LATER,
+		    "moving relayed messages was refused", ev->text,
+		    "check that the folder of \"move\" exists");
+	else
+		session_fail(&s->session, FAULT_LATER,
+		    "removing relayed messages was refused", ev->text, NULL);
+}
+
+static void
+asked_are_removed(struct source_imap *s)
+{
+	s->removed += s->asked.n;
+	s->asked.n = 0;
+	remove_next(s);
 }
 
 static void
@@ -421,37 +555,42 @@ on_stored(struct source_imap *s, const struct imap_event *ev)
 	struct imap_set set;
 
 	if (ev->status != IMAP_OK) {
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+		removal_refused(s, ev);
 		return;
 	}
-	if (!s->imap.caps.uidplus && !s->imap.caps.imap4rev2) {
+	if (!can_expunge(s)) {
 		log_line(LOG_NOTICE,
 		    "%s: the server has no UIDPLUS; %zu relayed messages are "
 		    "marked \\Deleted and left for you to expunge",
 		    s->session.account->name, s->asked.n);
-		s->removed += s->asked.n;
-		s->asked.n = 0;
-		store_next(s);
+		asked_are_removed(s);
 		return;
 	}
-	imap_set_init(&set);
-	for (size_t i = 0; i < s->asked.n; i++)
-		imap_set_add(&set, s->asked.list[i]);
+	asked_set(s, &set);
 	imap_expunge(&s->imap, imap_set_span(&set));
 }
 
+/* By UID MOVE or UID EXPUNGE. */
 static void
-on_expunged(struct source_imap *s, const struct imap_event *ev)
+on_removed(struct source_imap *s, const struct imap_event *ev)
 {
+	if (ev->status != IMAP_OK)
+		removal_refused(s, ev);
+	else
+		asked_are_removed(s);
+}
+
+static void
+on_copied(struct source_imap *s, const struct imap_event *ev)
+{
+	struct imap_set set;
+
 	if (ev->status != IMAP_OK) {
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+		removal_refused(s, ev);
 		return;
 	}
-	s->removed += s->asked.n;
-	s->asked.n = 0;
-	store_next(s);
+	asked_set(s, &set);
+	imap_store_deleted(&s->imap, imap_set_span(&set));
 }
 
 static void
@@ -460,8 +599,8 @@ quit(struct source *source)
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->leaving = true;
-	imap_simple(&s->imap, IMAP_LOGOUT);
-	session_send(&s->session);
+	if (!s->marking)
+		leave(s);
 }
 
 /* --- events */
@@ -531,16 +670,25 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 			on_fetch_done(s, ev);
 		break;
 	case IMAP_UID_STORE:
-		on_stored(s, ev);
+		if (s->marking)
+			on_marked(s, ev);
+		else
+			on_stored(s, ev);
 		break;
+	case IMAP_UID_COPY:
+		on_copied(s, ev);
+		break;
+	case IMAP_UID_MOVE:
 	case IMAP_UID_EXPUNGE:
-		on_expunged(s, ev);
+		on_removed(s, ev);
 		break;
 	case IMAP_LOGOUT:
 		session_down(&s->session, NULL);
 		break;
-	case IMAP_ID:
 	case IMAP_NOOP:
+		remove_next(s);
+		break;
+	case IMAP_ID:
 	case IMAP_UNSELECT:
 	case IMAP_COMMANDS:
 		break;
@@ -656,6 +804,7 @@ machine_free(struct session *session)
 	free(s->todo.list);
 	free(s->asked.list);
 	free(s->sizes.list);
+	free(s->seen.list);
 	free(s);
 }
 
@@ -689,6 +838,7 @@ const struct source_driver source_imap_driver = {
 	.fetch = fetch,
 	.headers = headers,
 	.remove = remove_messages,
+	.mark_seen = mark_seen,
 	.quit = quit,
 	.close = session_close,
 	.quit_commits = false,

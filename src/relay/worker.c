@@ -227,6 +227,8 @@ worker_end_listing(struct worker *w, bool recognised)
 		.generation = w->opened.generation,
 		.list_from = w->list_from,
 		.relay_all = a->first == CONF_FIRST_ALL,
+		.remove_after =
+		    a->after == CONF_AFTER_DELETE_AFTER ? a->after_period : 0,
 		.recognised = recognised,
 		.guard = w->ctx->conf->guard,
 		.destinations = (const char *const *)a->destination_names,
@@ -312,6 +314,14 @@ worker_tell_dry(
 
 /* --- remove and leave */
 
+static bool
+removes(const struct conf_account *a)
+{
+	return a->after == CONF_AFTER_DELETE ||
+	       a->after == CONF_AFTER_DELETE_AFTER ||
+	       a->after == CONF_AFTER_MOVE;
+}
+
 static void
 leave(struct worker *w)
 {
@@ -321,8 +331,7 @@ leave(struct worker *w)
 		 * must be apart, that is the next poll's. */
 		source_close(&w->source);
 		store_listing_drop(w->ctx->store, w->mailbox);
-		if (w->account->after == CONF_AFTER_DELETE &&
-		    !w->removing_only && !w->stopping &&
+		if (removes(w->account) && !w->removing_only && !w->stopping &&
 		    w->report.login_delay == 0 &&
 		    (w->removals > 0 || w->report.relayed > 0)) {
 			w->removing_only = true;
@@ -376,8 +385,7 @@ worker_remove_next(struct worker *w)
 		w->state = WORKER_REMOVING;
 		w->after = 0;
 	}
-	if (w->account->after != CONF_AFTER_DELETE || w->no_quit ||
-	    w->stopping) {
+	if (!removes(w->account) || w->no_quit || w->stopping) {
 		leave(w);
 		return;
 	}
@@ -451,7 +459,8 @@ worker_new(const struct worker_context *ctx, const struct conf_account *a,
 		.protocol = w->driver->protocol,
 		.trace = &w->trace,
 		.token = w->token,
-		.remove = a->after == CONF_AFTER_DELETE,
+		.remove = a->after == CONF_AFTER_DELETE ||
+		          a->after == CONF_AFTER_MOVE,
 		.retry_max = (int64_t)ctx->conf->retry_max,
 		.give_up = (int64_t)ctx->conf->give_up,
 	};

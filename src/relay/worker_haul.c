@@ -448,6 +448,9 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;
+	if (m->complete && w->account->after == CONF_AFTER_SEEN &&
+	    w->state == WORKER_WORKING)
+		source_mark_seen(w->source, m->number);
 	if (r->end == TRANSFER_UNTRIED && !w->stopping)
 		worker_note_fault(w, &r->fault);
 	if (--m->running > 0)

@@ -50,8 +50,18 @@ configure_library(void)
 	sqlite3_config(SQLITE_CONFIG_LOG, log_sqlite, NULL);
 }
 
+/* A file that cannot be opened may be forbidden, or there is no room for its
+ * log; of the reasons SQLite keeps only the last. */
+static bool
+is_forbidden(const struct statedir *d)
+{
+	return d != NULL &&
+	       (faccessat(d->dir, ".", W_OK, AT_EACCESS) != 0 ||
+		   faccessat(d->dir, NAME, R_OK | W_OK, AT_EACCESS) != 0);
+}
+
 static int
-exit_code(int error)
+exit_code(int error, const struct statedir *d)
 {
 	switch (error & 0xff) {
 	case SQLITE_BUSY:
@@ -60,9 +70,10 @@ exit_code(int error)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		return EX_DATAERR;
+	case SQLITE_CANTOPEN:
+		return is_forbidden(d) ? EX_NOPERM : EX_IOERR;
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
-	case SQLITE_CANTOPEN:
 	case SQLITE_AUTH:
 		return EX_NOPERM;
 	default:
@@ -285,8 +296,10 @@ identify(struct db *db, const struct statedir *d, bool *empty_r,
 	*empty_r = query_number(db_query(
 		       db, "SELECT count(*) FROM sqlite_schema")) == 0 &&
 	           id == 0 && version == 0;
-	if (db->error != SQLITE_OK)
+	if (db->error != SQLITE_OK) {
+		*empty_r = false;
 		return true; /* has its own words */
+	}
 	if (*empty_r && d->fresh)
 		return true;
 	if (*empty_r)
@@ -299,7 +312,8 @@ identify(struct db *db, const struct statedir *d, bool *empty_r,
 	if (version == SCHEMA_VERSION)
 		return true;
 	snprintf(why, sizeof(why),
-	    "has schema version %lld; this mailhauld knows version %d only",
+	    "has schema version %lld; this mailhauld knows version %d only: "
+	    "install the one that made it, or restore a backup",
 	    (long long)version, SCHEMA_VERSION);
 	return refuse(fault_r, d->path, why);
 }
@@ -479,7 +493,7 @@ db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
 		script(db, "BEGIN IMMEDIATE");
 	if (db->error == SQLITE_OK)
 		return true;
-	*exit_r = exit_code(db->error);
+	*exit_r = exit_code(db->error, d);
 	refuse(fault_r, d != NULL ? d->path : "", db->message);
 refused:
 	fail(db, SQLITE_ABORT); /* so that its log is left alone, too */

@@ -42,6 +42,7 @@ struct db {
 	char message[160];          /* what SQLite said to it */
 	LIST_HEAD(, query) queries; /* owned */
 	unsigned char install_key[DB_KEY_SIZE];
+	int64_t clock_wall, clock_boot; /* of clock.c; boot 0: not looked yet */
 };
 
 /* db is zeroed but for dry_run.  d as in store_open(): NULL, or fresh in a dry

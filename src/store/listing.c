@@ -102,11 +102,16 @@ listing_add(struct db *db, struct request *r)
 
 /* --- the end: comparison ---------------------------------------------- */
 
+/* After a restore a few messages that are not on record are relayed, as
+ * possible duplicates; more are a question. */
+#define RESTORED_FEW 5
+
 static bool
 find_mailbox(struct db *db, int64_t id, struct mailbox_row *m_r)
 {
 	struct query *q = db_query(db,
-	    "SELECT generation, highwater, baseline FROM mailbox"
+	    "SELECT generation, highwater, baseline, restored, epoch"
+	    " FROM meta, mailbox"
 	    " JOIN session ON session.mailbox = mailbox.id WHERE id = ?1");
 
 	query_int(q, 1, id);
@@ -115,6 +120,9 @@ find_mailbox(struct db *db, int64_t id, struct mailbox_row *m_r)
 	m_r->generation = (uint64_t)query_get(q, 0);
 	m_r->highwater = query_get(q, 1);
 	m_r->baseline = query_get(q, 2) != 0;
+	m_r->restored = (enum backup_rule)query_get(q, 3);
+	/* A mailbox that the restored state never knew. */
+	m_r->doubtful = !m_r->baseline && query_get(q, 4) > 0;
 	return true;
 }
 
@@ -215,20 +223,21 @@ retarget(struct db *db, const struct request *r)
 /* Rows for what has none, one per destination; a tombstone makes way.  The
  * answer is in rows. */
 static uint64_t
-add_new(struct db *db, const struct request *r, int64_t highwater)
+add_new(struct db *db, const struct request *r, const struct mailbox_row *m)
 {
 	struct query *q = db_query(db,
 	    "INSERT INTO delivery (mailbox, generation, uid, duplicate,"
-	    "  destination, state, size, first_seen, changed)"
+	    "  destination, state, size, first_seen, changed, doubt, attempt)"
 	    " SELECT ?1, ?2, l.uid, l.duplicate, t.destination, 'new',"
-	    "  l.size, ?3, ?3 FROM listing l CROSS JOIN target t"
+	    "  l.size, ?3, ?3, ?5, ?5 FROM listing l CROSS JOIN target t"
 	    " WHERE l.mailbox = ?1 AND l.uid > ?4 AND l.found <> 3"
 	    " AND NOT EXISTS ("
 	    "  SELECT 1 FROM delivery d WHERE d.mailbox = ?1"
 	    "  AND d.generation = ?2 AND d.uid = l.uid"
 	    "  AND d.duplicate = l.duplicate AND d.state <> 'gone')"
 	    " ON CONFLICT DO UPDATE SET state = 'new', removing = 0,"
-	    "  was = '', missed = 0, attempt = 0, fingerprint = NULL, hash = "
+	    "  was = '', missed = 0, attempt = excluded.attempt,"
+	    "  doubt = doubt OR excluded.doubt, fingerprint = NULL, hash = "
 	    "NULL,"
 	    "  size = excluded.size, trace = '', reply = '',"
 	    "  first_seen = excluded.first_seen, changed = excluded.changed,"
@@ -237,7 +246,8 @@ add_new(struct db *db, const struct request *r, int64_t highwater)
 	query_int(q, 1, r->id);
 	query_int(q, 2, (int64_t)r->listing.generation);
 	query_int(q, 3, r->now);
-	query_int(q, 4, highwater);
+	query_int(q, 4, m->highwater);
+	query_int(q, 5, m->doubtful);
 	return query_run(q);
 }
 
@@ -247,10 +257,15 @@ static void
 add_known(struct db *db, const struct request *r)
 {
 	struct query *q = db_query(db,
-	    "INSERT OR IGNORE INTO delivery (mailbox, generation, uid,"
+	    "INSERT INTO delivery (mailbox, generation, uid,"
 	    "  duplicate, destination, state, size, first_seen, changed)"
 	    " SELECT ?1, ?2, uid, duplicate, '', 'known', size, ?3, ?3"
-	    " FROM listing WHERE mailbox = ?1");
+	    " FROM listing l WHERE mailbox = ?1 AND NOT EXISTS ("
+	    "  SELECT 1 FROM delivery d WHERE d.mailbox = ?1"
+	    "  AND d.generation = ?2 AND d.uid = l.uid"
+	    "  AND d.duplicate = l.duplicate AND d.state <> 'gone')"
+	    " ON CONFLICT DO UPDATE SET state = 'known', missed = 0,"
+	    "  changed = excluded.changed");
 
 	query_int(q, 1, r->id);
 	query_int(q, 2, (int64_t)r->listing.generation);
@@ -310,6 +325,31 @@ forget_missed(struct db *db, const struct request *r)
 
 	query_int(q, 1, r->id);
 	query_int(q, 2, (int64_t)r->listing.generation);
+	query_run(q);
+}
+
+/* Nothing that any destination lacks, or got later than that. */
+static void
+expire(struct db *db, const struct request *r, int64_t since)
+{
+	int64_t limit = r->now - (int64_t)r->listing.remove_after;
+	struct query *q;
+
+	if (r->listing.remove_after == 0 || since > limit)
+		return;
+	q = db_query(db,
+	    "UPDATE delivery INDEXED BY delivery_relayed SET removing = 1"
+	    " WHERE mailbox = ?1 AND generation = ?2 AND state = 'relayed'"
+	    " AND removing = 0 AND changed <= ?3 AND first_seen <= ?3"
+	    " AND missed = 0 AND NOT EXISTS ("
+	    "  SELECT 1 FROM delivery o WHERE o.mailbox = ?1"
+	    "  AND o.generation = ?2 AND o.uid = delivery.uid"
+	    "  AND o.duplicate = delivery.duplicate"
+	    "  AND (o.state NOT IN ('relayed', 'gone')"
+	    "   OR (o.state = 'relayed' AND o.changed > ?3)))");
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, limit);
 	query_run(q);
 }
 
@@ -398,7 +438,7 @@ set_baseline(struct db *db, struct request *r, const struct mailbox_row *m)
 	struct store_answer *a = &r->answer;
 
 	if (r->listing.relay_all) {
-		add_new(db, r, 0);
+		add_new(db, r, m);
 		a->added = a->listed;
 	} else {
 		if (!r->listing.imap)
@@ -420,20 +460,90 @@ compare(struct db *db, struct request *r, const struct mailbox_row *m)
 		r->answer.gone = bury(db, r);
 		mark_missed(db, r);
 	}
-	r->answer.added =
-	    add_new(db, r, m->highwater) / r->listing.ndestinations;
+	r->answer.added = add_new(db, r, m) / r->listing.ndestinations;
 	if (r->listing.complete)
 		save_mailbox(db, r, m);
 	if (sqlite3_total_changes64(db->sql) != before)
 		purge_tombstones(db, r);
 }
 
+/* --- the first listing after a restore --------------------------------- */
+
+static int64_t
+count_unknown(
+    struct db *db, const struct request *r, const struct mailbox_row *m)
+{
+	struct query *q = db_query(db,
+	    "SELECT count(*) FROM listing l WHERE l.mailbox = ?1"
+	    " AND l.uid > ?3 AND l.found <> 3 AND NOT EXISTS ("
+	    "  SELECT 1 FROM delivery d WHERE d.mailbox = ?1"
+	    "  AND d.generation = ?2 AND d.uid = l.uid"
+	    "  AND d.duplicate = l.duplicate AND d.state <> 'gone')");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, (int64_t)r->listing.generation);
+	query_int(q, 3, m->highwater);
+	return query_number(q);
+}
+
+/* Asked and answered as in recognise.c. */
+static bool
+ask(struct db *db, struct request *r, int64_t unknown)
+{
+	struct query *q =
+	    db_query(db, "INSERT INTO recognition (mailbox, asks, listed)"
+			 " VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET"
+			 " asks = excluded.asks, listed = excluded.listed");
+
+	query_int(q, 1, r->id);
+	query_int(q, 2, unknown);
+	query_int(q, 3, (int64_t)r->answer.listed);
+	query_run(q);
+	fault_set(&r->answer.fault, FAULT_ACCOUNT, FAULT_NEVER, phase,
+	    "%lld messages are not in the restored state; they may have been "
+	    "relayed after the backup was made",
+	    (long long)unknown);
+	r->answer.fault.hint =
+	    "run: mailhaul accept NAME --as-known (not relayed), or --relay "
+	    "(relayed, marked as possible duplicates)";
+	r->answer.paused = true;
+	return false;
+}
+
+/* What a backup does not know was relayed after it was made, or came later;
+ * nothing tells which (CASES D8). */
+static bool
+settle_restored(struct db *db, struct request *r, struct mailbox_row *m)
+{
+	struct query *q;
+	int64_t unknown;
+
+	if (!r->listing.complete)
+		return refuse(r, FAULT_LATER,
+		    "the first listing after a restore is not complete");
+	unknown = count_unknown(db, r, m);
+	if (m->restored == BACKUP_ASK && unknown > RESTORED_FEW)
+		return ask(db, r, unknown);
+	if (m->restored != BACKUP_AS_KNOWN)
+		m->doubtful = true;
+	else if (r->listing.imap)
+		m->highwater = new_highwater(db, r, m);
+	else
+		add_known(db, r);
+	q = db_query(db, "UPDATE mailbox SET restored = 0 WHERE id = ?1");
+	query_int(q, 1, r->id);
+	query_run(q);
+	return true;
+}
+
 bool
 listing_end(struct db *db, struct request *r)
 {
 	struct mailbox_row m = { .highwater = 0 };
+	int64_t since;
 
 	r->now = time(NULL);
+	since = clock_since(db, r->now);
 	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0) {
 		fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, phase,
 		    "a listing ended that was not begun, or leads nowhere");
@@ -451,10 +561,13 @@ listing_end(struct db *db, struct request *r)
 	if (m.baseline && recognise(db, r, &m) == RECOGNITION_WAIT)
 		return true;
 	set_targets(db, &r->listing);
+	if (m.restored != BACKUP_SETTLED && !settle_restored(db, r, &m))
+		return r->answer.paused;
 	if (m.baseline)
 		compare(db, r, &m);
 	else
 		set_baseline(db, r, &m);
+	expire(db, r, since);
 	count_rest(db, r);
 	return true;
 }

@@ -156,6 +156,16 @@ recognise_accept(struct db *db, struct request *r)
 	query_text(q, 1, r->accept.account);
 	query_int(q, 2, r->accept.decision);
 	query_run(q);
+	/* The same answer to what a restored state asks (listing.c). */
+	q = db_query(db, "UPDATE mailbox SET restored = ?2 WHERE restored = ?3 "
+			 "AND account IN"
+			 " (SELECT id FROM account WHERE name = ?1)");
+	query_text(q, 1, r->accept.account);
+	query_int(q, 2,
+	    r->accept.decision == RECOGNISE_AS_KNOWN ? BACKUP_AS_KNOWN
+						     : BACKUP_RELAY);
+	query_int(q, 3, BACKUP_ASK);
+	query_run(q);
 	return true;
 }
 

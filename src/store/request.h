@@ -13,6 +13,7 @@
 
 #include <sys/queue.h>
 
+#include "store/backup.h"
 #include "store/store.h"
 
 struct db;
@@ -123,6 +124,8 @@ struct mailbox_row {
 	uint64_t generation;
 	int64_t highwater;
 	bool baseline;
+	enum backup_rule restored;
+	bool doubtful; /* what seems new may have been relayed before */
 };
 
 /* mailbox.c */
@@ -133,6 +136,9 @@ bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
+
+/* clock.c: the wall clock can be believed since then; 0: always could. */
+int64_t clock_since(struct db *db, int64_t now);
 
 /* work.c */
 bool work_pending(struct db *db, struct request *r);

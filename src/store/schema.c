@@ -31,6 +31,10 @@
  * A message that was there before us has one row, `known`, without a
  * destination.  missed is set when one complete listing did not show the
  * message; the second one in a row makes it `gone`, and was keeps what it was.
+ *
+ * meta.epoch counts the backups that were restored, mailbox.restored says what
+ * the first listing after it does (enum backup_rule).  meta.clock_seen and
+ * clock_since belong to clock.c.
  */
 const char schema_sql[] = "PRAGMA application_id = " NUMBER(
     SCHEMA_APPLICATION_ID) ";"
@@ -43,7 +47,13 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " install_key BLOB NOT NULL "
 					       "CHECK (length(install_key) = "
 					       "32),"
-					       " created INTEGER NOT NULL) "
+					       " created INTEGER NOT NULL,"
+					       " epoch INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " clock_seen INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " clock_since INTEGER NOT NULL "
+					       "DEFAULT 0) "
 					       "STRICT;"
 					       "CREATE TABLE account ("
 					       " id INTEGER PRIMARY KEY,"
@@ -62,6 +72,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " highwater INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " baseline INTEGER NOT NULL "
+					       "DEFAULT 0,"
+					       " restored INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " UNIQUE (account, folder)) "
 					       "STRICT;"
@@ -121,6 +133,11 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "ON delivery"
 					       " (mailbox, generation, uid, "
 					       "missed) WHERE removing = 1;"
+					       "CREATE INDEX delivery_relayed "
+					       "ON delivery"
+					       " (mailbox, generation, changed)"
+					       " WHERE state = 'relayed' AND "
+					       "removing = 0;"
 					       "CREATE INDEX delivery_missed "
 					       "ON delivery"
 					       " (mailbox, generation) WHERE "

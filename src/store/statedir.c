@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 #include "base/log.h"
@@ -35,7 +36,8 @@ explain(struct fault *f, const char *what, const char *path)
 static int
 exit_code(int error)
 {
-	return error == EACCES || error == EPERM ? EX_NOPERM : EX_IOERR;
+	return error == EACCES || error == EPERM || error == EROFS ? EX_NOPERM
+	                                                           : EX_IOERR;
 }
 
 /* One level only: a wrong path must not grow a tree. */
@@ -134,7 +136,8 @@ locked_by_another(const struct statedir *d, int *exit_r, struct fault *fault_r)
 }
 
 /* The lock is that of the open file: it goes with the process, and a pid left
- * in the file by a dead one means nothing. */
+ * in the file by a dead one means nothing.  On a full disk none is written:
+ * that is no reason not to start and wait for room (CASES D1). */
 static bool
 lock(struct statedir *d, int *exit_r, struct fault *fault_r)
 {
@@ -142,7 +145,8 @@ lock(struct statedir *d, int *exit_r, struct fault *fault_r)
 	    d->dir, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) == 0) {
 		if (ftruncate(d->lock, 0) == 0 &&
-		    dprintf(d->lock, "%ld\n", (long)getpid()) > 0)
+		    (dprintf(d->lock, "%ld\n", (long)getpid()) > 0 ||
+			errno == ENOSPC || errno == EDQUOT))
 			return true;
 	} else if (d->lock >= 0 && errno == EWOULDBLOCK) {
 		return locked_by_another(d, exit_r, fault_r);
@@ -246,6 +250,16 @@ statedir_initialised(struct statedir *d, struct fault *fault_r)
 	}
 	d->fresh = false;
 	return true;
+}
+
+uint64_t
+statedir_room(int dir)
+{
+	struct statvfs fs;
+
+	if (dir < 0 || fstatvfs(dir, &fs) != 0)
+		return UINT64_MAX;
+	return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
 void

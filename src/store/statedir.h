@@ -12,6 +12,7 @@
 #define STORE_STATEDIR_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 
@@ -32,6 +33,8 @@ bool statedir_open(
 /* Writes INSTALL-ID durably; after this a missing database is an error.
  * store_open() calls it for a fresh directory; again does no harm. */
 bool statedir_initialised(struct statedir *d, struct fault *fault_r);
+/* Bytes that we may still write on its file system; UINT64_MAX: not known. */
+uint64_t statedir_room(int dir);
 void statedir_close(struct statedir *d);
 
 #endif

@@ -208,6 +208,7 @@ struct store_listing {
 	bool recognised;     /* the headers of what is unknown were given, as
 	                        far as they are to be had */
 	unsigned guard;      /* percent that must be unknown to ask; 0: never */
+	uint64_t remove_after; /* seconds from relayed to removed; 0: not so */
 	const char *const *destinations;
 	size_t ndestinations;
 };
@@ -216,7 +217,9 @@ struct store_listing {
  * incomplete one before the baseline is a fault.  With one, what has no row is
  * recorded as new, a row per destination.  What a complete listing does not
  * show is gone: at once when it was being removed, else the second time in a
- * row (DURABILITY.md 4.2). */
+ * row (DURABILITY.md 4.2).  remove_after sets removing on messages that all
+ * their destinations had for so long, by a clock that did not jump meanwhile
+ * (clock.c). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
 

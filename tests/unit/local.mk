@@ -228,3 +228,17 @@ endif
 tests_unit_test_held_SOURCES = tests/unit/test_held.c $(STORE_FIXTURE)
 tests_unit_test_held_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_held_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_backup
+endif
+tests_unit_test_backup_SOURCES = tests/unit/test_backup.c $(STORE_FIXTURE)
+tests_unit_test_backup_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_backup_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_clock
+endif
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c $(STORE_FIXTURE)
+tests_unit_test_clock_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_clock_LDADD = $(STORE_TEST_LIBS)

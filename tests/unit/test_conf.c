@@ -262,7 +262,9 @@ test_types(void **state)
 	    "4: port wants a whole number without quotes, 1 to 65535\n");
 	expect(WITH("interval = 300;\nafter = true;"),
 	    "4: interval wants " WANTS_DURATION "10s to 30d\n"
-	    "5: after wants \"keep\" or \"delete\"\n");
+	    "5: after wants \"keep\" or \"delete\" or "
+	    "\"delete-after DURATION\" or \"move FOLDER\" or \"seen\", with "
+	    "a duration from 1h to 3650d\n");
 	expect(GOOD "accounts2 = 1;",
 	    "5: unknown option accounts2; is accounts meant?\n");
 	expect(HOME "accounts = { name = \"x\"; };\n",

@@ -506,6 +506,28 @@ test_commands(void **state)
 }
 
 static void
+test_policies(void **state)
+{
+	struct span set = span_str("3:7,9");
+	struct imap m;
+
+	(void)state;
+	greet(&m);
+	assert_true(imap_store_seen(&m, set));
+	assert_out(&m, "A1 UID STORE 3:7,9 +FLAGS.SILENT (\\Seen)\r\n");
+	assert_true(imap_copy(&m, set, span_str("Old mail")));
+	assert_out(&m, "A2 UID COPY 3:7,9 \"Old mail\"\r\n");
+	assert_true(imap_move(&m, set, span_str("Archive/2026")));
+	assert_out(&m, "A3 UID MOVE 3:7,9 Archive/2026\r\n");
+	assert_false(imap_move(&m, set, span_str("a\r\nA9 LOGOUT")));
+	m.mailbox.uidvalidity_changed = true;
+	assert_false(imap_store_seen(&m, set));
+	assert_false(imap_copy(&m, set, span_str("x")));
+	assert_false(imap_move(&m, set, span_str("x")));
+	imap_free(&m);
+}
+
+static void
 test_I13_no_plain_expunge(void **state)
 {
 	struct imap m;
@@ -714,6 +736,7 @@ main(void)
 		cmocka_unit_test(test_authenticate),
 		cmocka_unit_test(test_login_literals),
 		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_I13_no_plain_expunge),
 		cmocka_unit_test(test_I26_mailbox_names),
 		cmocka_unit_test(test_literal_waits),

@@ -29,7 +29,9 @@ test_every_row(void **state)
 		assert_true(o->scopes != 0);
 		assert_false(o->required && o->dflt != NULL);
 		assert_true(o->offset < sizeof(t));
-		assert_true((o->type == OPTION_CHOICE) == (o->choices != NULL));
+		assert_true(
+		    (o->type == OPTION_CHOICE || o->type == OPTION_AFTER) ==
+		    (o->choices != NULL));
 		assert_true(o->min <= o->max);
 		if (o->dflt != NULL)
 			assert_true(option_set(o, o->dflt, &t));
@@ -234,6 +236,22 @@ static const struct text texts[] = {
 	{ "tls", "starttls", true },
 	{ "tls", "none", false },
 	{ "after", "delete", true },
+	{ "after", "seen", true },
+	{ "after", "Seen", false },
+	{ "after", "delete-after 30d", true },
+	{ "after", "delete-after 30m", false },
+	{ "after", "delete-after 30", false },
+	{ "after", "delete-after", false },
+	{ "after", "delete-after DURATION", false },
+	{ "after", "delete-after  30d", false },
+	{ "after", "delete 30d", false },
+	{ "after", "move Archive/2026", true },
+	{ "after", "move Old mail", true },
+	{ "after", "move", false },
+	{ "after", "move ", false },
+	{ "after", "move  x", false },
+	{ "after", "move a\r\nb", false },
+	{ "after", "move \xc3\xa4", false },
 	{ "port", "65535", true },
 	{ "port", "65536", false },
 	{ "port", "0", false },
@@ -250,7 +268,10 @@ test_texts(void **state)
 
 		if (option_set(o, texts[i].text, &t) != texts[i].good)
 			fail_msg("%s = %s", o->name, texts[i].text);
-		if (o->type == OPTION_CHOICE || o->type == OPTION_INTEGER)
+		if (o->type == OPTION_AFTER)
+			free(t.account.after_folder);
+		if (o->type == OPTION_CHOICE || o->type == OPTION_INTEGER ||
+		    o->type == OPTION_AFTER)
 			continue;
 		memcpy(&stored, (char *)&t + o->offset, sizeof(stored));
 		if (texts[i].good)

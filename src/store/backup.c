@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/backup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sys/stat.h>
+
+#include "store/db.h"
+#include "store/schema.h"
+#include "store/statedir.h"
+
+#define DB_NAME "state.db"
+#define LOG_NAME DB_NAME "-wal"
+#define DRAFT_NAME "restore.new" /* directory in the state directory */
+
+static const char phase[] = "backup";
+
+static bool
+refuse(
+    struct fault *f, int *exit_r, int code, const char *file, const char *why)
+{
+	fault_set(f, FAULT_US, FAULT_NEVER, phase, "%s: %s", file, why);
+	*exit_r = code;
+	return false;
+}
+
+static bool
+failed(struct fault *f, int *exit_r, const char *file)
+{
+	int error = errno;
+
+	return refuse(f, exit_r,
+	    error == EACCES || error == EPERM || error == EROFS ? EX_NOPERM
+								: EX_IOERR,
+	    file, strerror(error));
+}
+
+/* --- backup ----------------------------------------------------------- */
+
+/* The place of a backup, and the name it has until it is whole. */
+struct target {
+	char folder[PATH_MAX]; /* real path: SQLite follows no link here */
+	char draft[PATH_MAX];
+	const char *name; /* in the folder */
+	int dir;
+	int fd;
+};
+
+static bool
+open_target(struct target *t, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char folder[PATH_MAX] = ".";
+
+	if (slash != NULL)
+		snprintf(folder, sizeof(folder), "%.*s",
+		    slash == file ? 1 : (int)(slash - file), file);
+	t->name = slash != NULL ? slash + 1 : file;
+	if (realpath(folder, t->folder) == NULL)
+		return false;
+	t->dir = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->dir < 0)
+		return false;
+	if (faccessat(t->dir, t->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return false;
+	}
+	if ((size_t)snprintf(t->draft, sizeof(t->draft), "%s/.%s.XXXXXX",
+		t->folder, t->name) >= sizeof(t->draft)) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	t->fd = mkostemp(t->draft, O_CLOEXEC); /* mode 0600 */
+	return t->fd >= 0;
+}
+
+/* Into an empty file that is there, so that its mode is ours. */
+static bool
+write_draft(struct statedir *d, const struct target *t, int *exit_r,
+    struct fault *fault_r)
+{
+	struct db db = { .dry_run = false };
+	struct query *q;
+	bool ok;
+
+	if (!db_open(&db, d, exit_r, fault_r))
+		return false;
+	q = db_query(&db, "VACUUM INTO ?1");
+	query_text(q, 1, t->draft);
+	query_run(q);
+	ok = db.error == SQLITE_OK;
+	if (!ok)
+		refuse(fault_r, exit_r, EX_IOERR, "cannot write the backup",
+		    db.message);
+	db_close(&db);
+	return ok;
+}
+
+/* Where a rename cannot keep off what is there, a second name can. */
+static bool
+publish(const struct target *t)
+{
+	const char *draft = strrchr(t->draft, '/') + 1;
+
+	if (fsync(t->fd) != 0)
+		return false;
+	if (renameat2(t->dir, draft, t->dir, t->name, RENAME_NOREPLACE) != 0 &&
+	    (errno != EINVAL || linkat(t->dir, draft, t->dir, t->name, 0) != 0))
+		return false;
+	unlinkat(t->dir, draft, 0);
+	return fsync(t->dir) == 0;
+}
+
+/* Also the journal that SQLite leaves beside it when it fails. */
+static void
+discard(const struct target *t)
+{
+	char journal[sizeof(t->draft) + sizeof("-journal")];
+
+	snprintf(journal, sizeof(journal), "%s-journal", t->draft);
+	unlink(journal);
+	unlink(t->draft);
+}
+
+bool
+backup_write(
+    struct statedir *d, const char *file, int *exit_r, struct fault *fault_r)
+{
+	struct target t = { .dir = -1, .fd = -1 };
+	bool ok = false;
+
+	if (d->fresh)
+		return refuse(fault_r, exit_r, EX_DATAERR, d->path,
+		    "there is no state here yet");
+	if (!open_target(&t, file))
+		failed(fault_r, exit_r, file);
+	else if (write_draft(d, &t, exit_r, fault_r))
+		ok = publish(&t) || failed(fault_r, exit_r, file);
+	if (!ok && t.fd >= 0)
+		discard(&t);
+	if (t.fd >= 0)
+		close(t.fd);
+	if (t.dir >= 0)
+		close(t.dir);
+	return ok;
+}
+
+/* --- restore: a copy in a directory of its own ------------------------ */
+
+static bool
+open_draft(const struct statedir *d, struct statedir *draft)
+{
+	static const char *const files[] = { DB_NAME, LOG_NAME,
+		DB_NAME "-journal" };
+
+	if (mkdirat(d->dir, DRAFT_NAME, 0700) != 0 && errno != EEXIST)
+		return false;
+	draft->dir = openat(d->dir, DRAFT_NAME,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (draft->dir < 0)
+		return false;
+	/* What an attempt that died left behind. */
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (unlinkat(draft->dir, files[i], 0) != 0 && errno != ENOENT)
+			return false;
+	return asprintf(&draft->path, "%s/" DRAFT_NAME, d->path) > 0;
+}
+
+static void
+close_draft(const struct statedir *d, struct statedir *draft)
+{
+	if (draft->dir >= 0) {
+		unlinkat(draft->dir, DB_NAME, 0);
+		unlinkat(draft->dir, LOG_NAME, 0);
+		unlinkat(d->dir, DRAFT_NAME, AT_REMOVEDIR);
+	}
+	statedir_close(draft);
+}
+
+static bool
+copy_bytes(int from, int to)
+{
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		for (ssize_t done = 0, w; done < n; done += w)
+			if ((w = write(to, bytes + done, (size_t)(n - done))) <
+			    0)
+				return false;
+	return n == 0 && fsync(to) == 0;
+}
+
+static bool
+copy_file(const char *file, const struct statedir *draft)
+{
+	int from = open(file, O_RDONLY | O_CLOEXEC);
+	int to = from < 0 ? -1
+	                  : openat(draft->dir, DB_NAME,
+				O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok = to >= 0 && copy_bytes(from, to);
+	int error = errno;
+
+	if (to >= 0)
+		close(to);
+	if (from >= 0)
+		close(from);
+	errno = error;
+	return ok;
+}
+
+/* --- restore: check and mark ------------------------------------------ */
+
+/* The words of db_open() are about our copy: the person knows the original. */
+static void
+name_original(struct fault *f, const struct statedir *draft, const char *file)
+{
+	size_t n = strlen(draft->path);
+	struct fault copy = *f;
+
+	if (strncmp(copy.text, draft->path, n) == 0 &&
+	    strncmp(copy.text + n, "/" DB_NAME, strlen("/" DB_NAME)) == 0)
+		fault_set(f, copy.scope, copy.when, phase, "%s%s", file,
+		    copy.text + n + strlen("/" DB_NAME));
+}
+
+static void
+run(struct db *db, const char *text, int64_t value)
+{
+	struct query *q = db_query(db, text);
+
+	if (value != 0)
+		query_int(q, 1, value);
+	query_run(q);
+}
+
+/* What waited when the backup was made may have been relayed since. */
+static bool
+mark(struct db *db, struct backup_restore *r)
+{
+	db_begin(db);
+	run(db, "UPDATE meta SET epoch = epoch + 1", 0);
+	run(db, "UPDATE mailbox SET restored = ?1 WHERE baseline = 1", r->rule);
+	run(db,
+	    "UPDATE delivery SET doubt = 1, attempt = max(attempt, 1)"
+	    " WHERE " SCHEMA_PENDING,
+	    0);
+	r->accounts = (unsigned long)query_number(
+	    db_query(db, "SELECT count(*) FROM account"));
+	r->mailboxes = (unsigned long)query_number(
+	    db_query(db, "SELECT count(*) FROM mailbox"));
+	return db_commit(db);
+}
+
+static bool
+check_and_mark(struct statedir *draft, struct backup_restore *r, int *exit_r,
+    struct fault *fault_r)
+{
+	struct db db = { .dry_run = false };
+	bool ok;
+
+	if (!db_open(&db, draft, exit_r, fault_r)) {
+		name_original(fault_r, draft, r->file);
+		return false;
+	}
+	ok = mark(&db, r);
+	if (!ok)
+		refuse(fault_r, exit_r, EX_IOERR, "cannot prepare the state",
+		    db.message);
+	db_close(&db);
+	return ok;
+}
+
+/* --- restore: the change ---------------------------------------------- */
+
+static bool
+exists(const struct statedir *d, const char *name)
+{
+	return faccessat(d->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The database goes first: without it nothing starts, while one without its
+ * log would have forgotten the last records and start. */
+static bool
+move_aside(const struct statedir *d, struct backup_restore *r)
+{
+	char log[sizeof(r->aside) + 4];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	strftime(r->aside, sizeof(r->aside), DB_NAME ".before-%Y%m%dT%H%M%SZ",
+	    gmtime_r(&now, &tm));
+	snprintf(log, sizeof(log), "%s-wal", r->aside);
+	if (exists(d, DB_NAME) &&
+	    renameat2(d->dir, DB_NAME, d->dir, r->aside, RENAME_NOREPLACE) != 0)
+		return false;
+	if (exists(d, LOG_NAME) &&
+	    renameat2(d->dir, LOG_NAME, d->dir, log, RENAME_NOREPLACE) != 0)
+		return false;
+	return fsync(d->dir) == 0;
+}
+
+static bool
+change(
+    struct statedir *d, const struct statedir *draft, struct backup_restore *r)
+{
+	if ((exists(d, DB_NAME) || exists(d, LOG_NAME)) && !move_aside(d, r))
+		return false;
+	return renameat(draft->dir, DB_NAME, d->dir, DB_NAME) == 0 &&
+	       fsync(d->dir) == 0;
+}
+
+bool
+backup_restore(struct statedir *d, struct backup_restore *r, int *exit_r,
+    struct fault *fault_r)
+{
+	struct statedir draft = { .dir = -1, .lock = -1 };
+	bool ok = false;
+
+	r->aside[0] = '\0';
+	if (exists(d, DB_NAME) && !r->force)
+		return refuse(fault_r, exit_r, EX_CANTCREAT, d->path,
+		    "there is a " DB_NAME " already; --force moves it aside");
+	if (!open_draft(d, &draft))
+		failed(fault_r, exit_r, d->path);
+	else if (!copy_file(r->file, &draft))
+		failed(fault_r, exit_r, r->file);
+	else if (check_and_mark(&draft, r, exit_r, fault_r))
+		ok = change(d, &draft, r) || failed(fault_r, exit_r, d->path);
+	if (ok) {
+		snprintf(d->id, sizeof(d->id), "%s", draft.id);
+		d->fresh = true; /* the marker is that of the restored one */
+		*exit_r = EX_IOERR;
+		ok = statedir_initialised(d, fault_r);
+	}
+	close_draft(d, &draft);
+	return ok;
+}
