@@ -66,6 +66,7 @@ def test_refused_resend_keeps_the_doubt(world, haul, user, port, reply):
         haul.to_recorder(recorder)
         for _ in range(4):
             haul.once(expect=None)
+            haul.later()
         traces = [m.trace() for m in recorder.messages]
         assert len(traces) == 4, traces
         assert ["possible-duplicate=yes" in t for t in traces] == \
@@ -144,6 +145,7 @@ def test_hold_and_release(world, haul, user, port, protocol):
         refused = haul.once(expect=None)
         assert refused.lines(user, "attempt 2", "possible duplicate")
         assert haul.held().log == "no message is held\n"
+        haul.later()
         haul.once()
         got = [m.trace() for m in copies(recorder, 1)]
         assert len(recorder.messages) == 5
@@ -197,6 +199,7 @@ def test_one_of_two_destinations_is_held(world, haul, user, port):
         haul.to_recorder(archive, name="archive")
         for _ in range(4):
             haul.once(expect=None)
+            haul.later()
         assert len(copies(home, 1)) == 1
         assert len([m for m in copies(archive, 1) if m.accepted]) == 1
         assert not any("duplicate" in m.trace() for m in archive.messages)

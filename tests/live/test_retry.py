@@ -247,7 +247,7 @@ def test_daily_limit(world, haul):
         haul.to_recorder(recorder)
         first = haul.once(expect=FAILED)
         assert len(recorder.accepted()) == 4
-        assert not first.lines("held")
+        assert not first.lines("held INBOX")
         assert_pause(pause(haul, DESTINATION)[0], HOUR)
         recorder.on("mail", lambda *_: None)
         haul.later()
