@@ -76,8 +76,9 @@ retry_message(const struct fault *f)
 int64_t
 retry_message_next(const struct fault *f, const struct retry_tries *t)
 {
+	/* The first try after a refusal is simply the next poll's. */
 	static const int64_t schedule[] = {
-		10 * MINUTE,
+		0,
 		30 * MINUTE,
 		HOUR,
 		2 * HOUR,

@@ -5,9 +5,9 @@
  * Pure: a fault, what went before, and the time in; a verdict and the time of
  * the next try out.  The policy (RFC 5321 section 4.5.4.1):
  *
- *   a message refused for now     deferred: again after 10 and 30 minutes (a
- *                                 greylist wants 5), then 1 and 2 hours, then
- *                                 every retry_max; held after give_up
+ *   a message refused for now     deferred: again at the next poll, after 30
+ *                                 minutes, 1 and 2 hours, then every
+ *                                 retry_max; held after give_up
  *   a message refused for good    held: a person decides; never deleted
  *   an unknown outcome            stays in doubt: sent again, announced
  *   the destination or we failed  nothing is said about the message: as before
