@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/tally.h"
+
+static const int64_t bounds_us[TALLY_BUCKETS] = {
+	10000,
+	30000,
+	100000,
+	300000,
+	1000000,
+	3000000,
+	10000000,
+	30000000,
+	100000000,
+	300000000,
+	1000000000,
+	INT64_MAX,
+};
+
+static const char *const stages[TALLY_STAGES] = {
+	[TALLY_CONNECT] = "connect",
+	[TALLY_AUTH] = "auth",
+	[TALLY_ENVELOPE] = "envelope",
+	[TALLY_DOT] = "dot",
+};
+
+int64_t
+tally_bound_us(unsigned bucket)
+{
+	return bounds_us[bucket < TALLY_BUCKETS ? bucket : TALLY_BUCKETS - 1];
+}
+
+void
+tally_time(struct tally_times *t, int64_t us)
+{
+	unsigned i = 0;
+
+	while (us > bounds_us[i])
+		i++;
+	t->bucket[i]++;
+	t->count++;
+	t->sum_us += us > 0 ? (uint64_t)us : 0;
+}
+
+const char *
+tally_stage_name(enum tally_stage stage)
+{
+	return stages[stage];
+}
+
+void
+tally_reply(struct tally_destination *t, enum tally_stage stage, unsigned code)
+{
+	unsigned class = code / 100;
+
+	if (class < 2 || class > 5)
+		return; /* a fault of ours, no reply */
+	t->replies[stage][class < 4 ? 0 : class - 3]++;
+}
