@@ -20,6 +20,7 @@
 #define GLOBAL(field) offsetof(struct conf, field)
 #define ACCOUNT(field) offsetof(struct conf_account, field)
 #define DESTINATION(field) offsetof(struct conf_destination, field)
+#define FOLDER(field) offsetof(struct conf_folder, field)
 
 /* One row serves accounts and destinations, so one offset must do. */
 _Static_assert(ACCOUNT(name) == DESTINATION(name), "name: one offset");
@@ -52,6 +53,7 @@ static const char *const afters[] = {
 static const char *const firsts[] = {
 	[CONF_FIRST_NEW] = "new",
 	[CONF_FIRST_ALL] = "all",
+	[CONF_FIRST_SINCE] = "since DATE",
 	NULL,
 };
 static const char *const doubts[] = {
@@ -158,13 +160,27 @@ const struct option option_table[] = {
 	  .offset = ACCOUNT(after), .choices = afters, .dflt = "keep",
 	  .min = HOUR, .max = 3650 * DAY,
 	  .help = "what happens to a message once it is relayed" },
-	{ "first", OPTION_ACCOUNT, OPTION_CHOICE,
+	{ "first", OPTION_ACCOUNT, OPTION_FIRST,
 	  .offset = ACCOUNT(first), .choices = firsts, .dflt = "new",
 	  .help = "whether what is there at the first poll is relayed" },
+	{ "folders", OPTION_ACCOUNT, OPTION_FOLDERS,
+	  .offset = ACCOUNT(folders), .dflt = "INBOX",
+	  .help = "folder, or list of them, to fetch; IMAP only" },
 	{ "interval", OPTION_ACCOUNT, OPTION_DURATION,
 	  .offset = ACCOUNT(interval),
 	  .dflt = "5m", .min = 10, .max = 30 * DAY,
 	  .help = "time from one poll to the next" },
+
+	{ "name", OPTION_FOLDER, OPTION_FOLDER_NAME, .required = true,
+	  .offset = FOLDER(name),
+	  .help = "folder, pattern or special use" },
+	{ "after", OPTION_FOLDER, OPTION_AFTER,
+	  .offset = FOLDER(after), .choices = afters,
+	  .min = HOUR, .max = 3650 * DAY,
+	  .help = "as of the account, whose value it has unless given" },
+	{ "first", OPTION_FOLDER, OPTION_FIRST,
+	  .offset = FOLDER(first), .choices = firsts,
+	  .help = "as of the account, whose value it has unless given" },
 	{ .name = NULL },
 };
 /* clang-format on */
