@@ -340,7 +340,7 @@ read_option(struct loader *l, enum option_scope scope,
 		read_folders(l, s, structure, e);
 		return;
 	}
-	ok = is_list(s) && o->type == OPTION_NAMES
+	ok = is_list(s) && (o->type == OPTION_NAMES || o->type == OPTION_ARGV)
 	         ? set_list(o, s, structure)
 	         : set_scalar(o, s, structure);
 	if (ok)
@@ -478,6 +478,8 @@ read_account(struct loader *l, const config_setting_t *s)
 	if (!conf_was_given(e, "port"))
 		a->server.port = a->protocol == CONF_POP3 ? 995 : 993;
 	a->server.pinned = conf_was_given(e, "pin_sha256");
+	if (a->protocol == CONF_POP3 && !conf_was_given(e, "idle"))
+		a->idle = false;
 	inherit(a, e);
 }
 

@@ -102,6 +102,7 @@ struct conf_account {
 	struct conf_folder *folders; /* never none; POP3 has INBOX alone */
 	size_t nfolders;
 	uint64_t interval;        /* seconds */
+	bool idle;                /* never with POP3 */
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;
@@ -119,6 +120,15 @@ struct conf {
 	uint64_t retry_max, give_up; /* seconds */
 	int in_doubt;                /* enum conf_in_doubt */
 	uint64_t min_free;           /* bytes */
+	unsigned connections_per_host, connections; /* to sources */
+	uint64_t host_spacing;                      /* seconds; 0: none */
+	uint64_t idle_renew;                        /* seconds */
+	bool marker;
+	uint64_t history_keep; /* seconds; 0: nothing is kept */
+	char *control_group;   /* NULL: the owner alone */
+	char *listen;          /* "127.0.0.1:9810", "[::1]:9810"; NULL: no */
+	char **alert_command;  /* argv, NULL ends it; NULL: none */
+	char *notify;          /* an address; NULL: nobody */
 };
 
 struct conf_problem {

@@ -63,6 +63,27 @@ check_globals(struct check *k)
 		    "for; slow servers will be given up too early");
 }
 
+/* The mail goes out all the same, so these do not stop anything. */
+static void
+check_alerts(struct check *k)
+{
+	const struct conf_entry *e = &k->at->globals;
+	const struct conf *c = k->c;
+	const char *program =
+	    c->alert_command != NULL ? c->alert_command[0] : NULL;
+
+	if (program != NULL && access(program, X_OK) != 0)
+		conf_warning(k->problems, conf_place_of(e, "alert_command"),
+		    "alert_command: %s: %s", program, strerror(errno));
+	for (size_t i = 0; i < c->naccounts; i++)
+		if (same(c->notify, c->accounts[i].server.user))
+			conf_warning(k->problems, conf_place_of(e, "notify"),
+			    "what is written to this address is fetched by "
+			    "account \"%s\"; better is an address that needs "
+			    "no fetching",
+			    label(c->accounts[i].name));
+}
+
 /* --- names and references ----------------------------------------------- */
 
 static bool
@@ -299,6 +320,9 @@ check_folder_names(struct check *k, size_t i)
 		conf_error(k->problems, conf_place_of(e, "folders"),
 		    "over POP3 there are no folders, only the mailbox; leave "
 		    "folders out");
+	if (a->protocol == CONF_POP3 && a->idle)
+		conf_error(k->problems, conf_place_of(e, "idle"),
+		    "over POP3 a server tells no news; leave idle out");
 	for (size_t m = 1; m < a->nfolders; m++)
 		for (size_t n = 0; n < m; n++)
 			if (is_name(a->folders[m].name, a->folders[n].name))
@@ -447,6 +471,7 @@ conf_check(
 	struct check k = { c, at, p };
 
 	check_globals(&k);
+	check_alerts(&k);
 	for (size_t i = 0; i < c->ndestinations; i++) {
 		check_destination_name(&k, i);
 		check_destination_port(&k, i);

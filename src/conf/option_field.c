@@ -41,12 +41,14 @@ option_free(const struct option *o, void *structure)
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
 	case OPTION_CREDENTIAL:
+	case OPTION_LOOPBACK:
 	case OPTION_FOLDER_NAME:
 		break;
 	case OPTION_AFTER:
 		string = conf_policy_of(o->scopes, structure).after_folder;
 		break;
 	case OPTION_NAMES:
+	case OPTION_ARGV:
 		free_names(*names);
 		*names = NULL;
 		return;

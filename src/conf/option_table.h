@@ -36,6 +36,9 @@ enum option_type {
 	OPTION_PERCENT,  /* "50%"; unsigned, min..max */
 	OPTION_PIN,      /* SHA-256 of a certificate, hex, colons allowed */
 	OPTION_NAMES,    /* a name or a list of names; char **, NULL ends it */
+	OPTION_ARGV,     /* a program or a list of it and its arguments; as
+	                    OPTION_NAMES */
+	OPTION_LOOPBACK, /* "127.0.0.1:9810" or "[::1]:9810" */
 	OPTION_AFTER,    /* CHOICE with an argument */
 	OPTION_FIRST,    /* the same */
 	OPTION_FOLDER_NAME,

@@ -58,6 +58,8 @@ static const char *const type_names[] = {
 	[OPTION_PERCENT] = "percentage",
 	[OPTION_PIN] = "sha256",
 	[OPTION_NAMES] = "names",
+	[OPTION_ARGV] = "command",
+	[OPTION_LOOPBACK] = "listener",
 	[OPTION_AFTER] = "policy",
 	[OPTION_FIRST] = "policy",
 	[OPTION_FOLDER_NAME] = "folder",
@@ -193,6 +195,33 @@ is_credential(const char *s)
 	       (strncmp(s, "command:", 8) == 0 && s[8] != '\0');
 }
 
+/* An address that only this machine can reach, and a port. */
+static bool
+is_loopback(const char *s)
+{
+	const char *colon = strrchr(s, ':');
+	char ip[INET6_ADDRSTRLEN] = "";
+	struct in6_addr v6;
+	struct in_addr v4;
+	uint64_t port;
+	size_t n;
+
+	if (colon == NULL || strlen(colon + 1) > 5 ||
+	    !span_uint(span_str(colon + 1), 65535, &port) || port == 0)
+		return false;
+	n = (size_t)(colon - s);
+	if (n >= sizeof(ip))
+		return false;
+	if (n > 2 && s[0] == '[' && s[n - 1] == ']') {
+		memcpy(ip, s + 1, n - 2);
+		return inet_pton(AF_INET6, ip, &v6) == 1 &&
+		       memcmp(&v6, &in6addr_loopback, sizeof(v6)) == 0;
+	}
+	memcpy(ip, s, n);
+	return inet_pton(AF_INET, ip, &v4) == 1 &&
+	       ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static bool
 is_string_of(enum option_type type, const char *s)
 {
@@ -212,6 +241,10 @@ is_string_of(enum option_type type, const char *s)
 		return s[0] == '/' && is_text(s, PATH_MAX_BYTES);
 	case OPTION_CREDENTIAL:
 		return is_credential(s);
+	case OPTION_LOOPBACK:
+		return is_loopback(s);
+	case OPTION_ARGV:
+		return is_text(s, PATH_MAX_BYTES);
 	case OPTION_CHOICE:
 	case OPTION_BOOL:
 	case OPTION_INTEGER:
@@ -300,16 +333,22 @@ set_pin(const char *text, unsigned char *pin)
 	return true;
 }
 
-static void
-append_name(char ***names, const char *name)
+static bool
+append_string(const struct option *o, const char *text, char ***list)
 {
 	size_t n = 0;
 
-	while (*names != NULL && (*names)[n] != NULL)
+	while (*list != NULL && (*list)[n] != NULL)
 		n++;
-	*names = mem_grow(*names, n + 2, sizeof(**names));
-	(*names)[n] = mem_strdup(name);
-	(*names)[n + 1] = NULL;
+	if (!is_string_of(o->type, text))
+		return false;
+	/* The program itself: there is no search for it. */
+	if (o->type == OPTION_ARGV && n == 0 && text[0] != '/')
+		return false;
+	*list = mem_grow(*list, n + 2, sizeof(**list));
+	(*list)[n] = mem_strdup(text);
+	(*list)[n + 1] = NULL;
+	return true;
 }
 
 static bool
@@ -376,11 +415,9 @@ option_set(const struct option *o, const char *text, void *structure)
 		return option_set_folder_name(text, structure);
 	case OPTION_FOLDERS:
 		return option_add_folder(text, structure);
+	case OPTION_ARGV:
 	case OPTION_NAMES:
-		if (!is_string_of(o->type, text))
-			return false;
-		append_name(field, text);
-		return true;
+		return append_string(o, text, field);
 	case OPTION_NAME:
 	case OPTION_STRING:
 	case OPTION_HOST:
@@ -388,6 +425,7 @@ option_set(const struct option *o, const char *text, void *structure)
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
 	case OPTION_CREDENTIAL:
+	case OPTION_LOOPBACK:
 		break;
 	}
 	return set_string(o, text, field);
@@ -410,7 +448,7 @@ add_unit(struct option_text *t, const struct unit *units, uint64_t v)
 {
 	const struct unit *best = units;
 
-	for (; units->letter != '\0'; units++)
+	for (; v > 0 && units->letter != '\0'; units++)
 		if (v % units->factor == 0)
 			best = units;
 	add(t, "%llu%c", (unsigned long long)(v / best->factor), best->letter);
@@ -485,6 +523,13 @@ static const char *const wants[] = {
 	[OPTION_PERCENT] = "a percentage such as \"50%\", ",
 	[OPTION_PIN] = "the SHA-256 of a certificate: 64 hex digits, colons "
 		       "allowed, such as \"9F:86:D0:...\"",
+	[OPTION_ARGV] = "the absolute path of a program, or a list of it and "
+			"its arguments such as ( \"/usr/bin/logger\", \"-t\", "
+			"\"mail\" )",
+	[OPTION_LOOPBACK] =
+	    "an address that only this machine can reach, because what listens "
+	    "there has no TLS and asks for no password: \"127.0.0.1:9810\" or "
+	    "\"[::1]:9810\"",
 	[OPTION_AFTER] = "",
 	[OPTION_FIRST] = "",
 	[OPTION_FOLDER_NAME] =

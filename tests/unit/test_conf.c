@@ -47,6 +47,16 @@ test_good(void **state)
 	assert_int_equal(c->reply_timeout, 300);
 	assert_int_equal(c->dot_timeout, 600);
 	assert_int_equal(c->shutdown_grace, 30);
+	assert_int_equal(c->connections_per_host, 4);
+	assert_int_equal(c->connections, 50);
+	assert_int_equal(c->host_spacing, 1);
+	assert_int_equal(c->idle_renew, 1440);
+	assert_int_equal(c->history_keep, 2592000);
+	assert_false(c->marker);
+	assert_null(c->control_group);
+	assert_null(c->listen);
+	assert_null(c->alert_command);
+	assert_null(c->notify);
 	d = &c->destinations[0];
 	assert_int_equal(d->tls, CONF_TLS_IMPLICIT);
 	assert_int_equal(d->server.port, 465);
@@ -66,6 +76,7 @@ test_good(void **state)
 	assert_int_equal(a->folders[0].after, CONF_AFTER_KEEP);
 	assert_int_equal(a->folders[0].first, CONF_FIRST_NEW);
 	assert_int_equal(a->interval, 300);
+	assert_true(a->idle);
 	assert_int_equal(a->ndestinations, 1);
 	assert_ptr_equal(a->destinations[0], d);
 	free(report);
@@ -86,7 +97,11 @@ test_every_option(void **state)
 	conf_write("main.conf",
 	    "spool_max = \"1G\"; message_max = \"1G\"; shutdown_grace = \"1m\""
 	    "; connect_timeout = \"1m\"; reply_timeout = \"10m\"; "
-	    "dot_timeout = \"20m\";\n"
+	    "dot_timeout = \"20m\"; connections = 2; marker = true; "
+	    "listen = \"[::1]:80\"; notify = \"x@example.net\"; "
+	    "control_group = \"adm\"; history_keep = \"0s\"; "
+	    "host_spacing = \"0s\"; connections_per_host = 1; "
+	    "alert_command = ( \"/bin/sh\", \"-c\" );\n"
 	    "destinations = ( { name = \"a\"; host = \"127.0.0.1\"; tls = "
 	    "\"starttls\"; user = \"u\"; password = \"file:@/pw\"; auth = "
 	    "\"login\"; mail_from = \"x@example.net\"; recipient = "
@@ -104,6 +119,12 @@ test_every_option(void **state)
 	assert_string_equal(report, "");
 	assert_non_null(c);
 	assert_int_equal(c->dot_timeout, 1200);
+	assert_true(c->marker);
+	assert_int_equal(c->host_spacing, 0);
+	assert_string_equal(c->listen, "[::1]:80");
+	assert_string_equal(c->alert_command[0], "/bin/sh");
+	assert_string_equal(c->alert_command[1], "-c");
+	assert_null(c->alert_command[2]);
 	d = &c->destinations[0];
 	assert_int_equal(d->server.port, 587);
 	assert_string_equal(d->ehlo, "[127.0.0.1]");
@@ -115,6 +136,7 @@ test_every_option(void **state)
 	assert_int_equal(a->server.port, 995);
 	assert_int_equal(a->after, CONF_AFTER_DELETE);
 	assert_int_equal(a->first, CONF_FIRST_ALL);
+	assert_false(a->idle);
 	assert_int_equal(a->nfolders, 1);
 	assert_string_equal(a->folders[0].name, "INBOX");
 	assert_int_equal(a->folders[0].after, CONF_AFTER_DELETE);
@@ -397,6 +419,42 @@ test_loops(void **state)
 	    "\"new\"; better is an address that is not fetched\n");
 }
 
+#define WANTS_ARGV                                                             \
+	"alert_command wants the absolute path of a program, or a list of it " \
+	"and its arguments such as ( \"/usr/bin/logger\", \"-t\", "            \
+	"\"mail\" )\n"
+
+static void
+test_alerts(void **state)
+{
+	(void)state;
+	conf_expect(GOOD "alert_command = \"/bin/sh\";\n", "");
+	conf_expect(GOOD "alert_command = \"sh\";\n", "5: " WANTS_ARGV);
+	conf_expect(GOOD "alert_command = ();\n", "5: " WANTS_ARGV);
+	conf_expect(
+	    GOOD "alert_command = ( \"/bin/sh\", 5 );\n", "5: " WANTS_ARGV);
+	conf_expect(GOOD "alert_command = \"@/none\";\n",
+	    "w5: alert_command: @/none: No such file or directory\n");
+	conf_expect(HOME
+	    "notify = \"U@example.net\";\n" SECOND("new", "h", "u@example.net"),
+	    "w4: what is written to this address is fetched by account "
+	    "\"new\"; better is an address that needs no fetching\n");
+	conf_expect(GOOD "listen = \"0.0.0.0:80\";\n",
+	    "5: listen wants an address that only this machine can reach, "
+	    "because what listens there has no TLS and asks for no password: "
+	    "\"127.0.0.1:9810\" or \"[::1]:9810\"\n");
+}
+
+static void
+test_idle(void **state)
+{
+	(void)state;
+	conf_expect(WITH("idle = false;"), "");
+	conf_expect(HOME ACCOUNT("protocol = \"pop3\"; idle = false;"), "");
+	conf_expect(HOME ACCOUNT("protocol = \"pop3\";\nidle = true;"),
+	    "5: over POP3 a server tells no news; leave idle out\n");
+}
+
 static void
 test_ports(void **state)
 {
@@ -528,6 +586,8 @@ main(void)
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_loops),
+		cmocka_unit_test(test_alerts),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_destination_ports),
 		cmocka_unit_test(test_includes),

@@ -272,6 +272,34 @@ static const struct text texts[] = {
 	{ "first", "since DATE", false },
 	{ "first", "since", false },
 	{ "first", "since ", false },
+	{ "listen", "127.0.0.1:9810", true },
+	{ "listen", "127.8.9.10:1", true },
+	{ "listen", "[::1]:65535", true },
+	{ "listen", "[0:0:0:0:0:0:0:1]:80", true },
+	{ "listen", "0.0.0.0:9810", false },
+	{ "listen", "192.0.2.1:9810", false },
+	{ "listen", "[::]:9810", false },
+	{ "listen", "[::ffff:127.0.0.1]:9810", false },
+	{ "listen", "[2001:db8::1]:9810", false },
+	{ "listen", "::1:9810", false },
+	{ "listen", "[127.0.0.1]:9810", false },
+	{ "listen", "[]:9810", false },
+	{ "listen", "localhost:9810", false },
+	{ "listen", ":9810", false },
+	{ "listen", "9810", false },
+	{ "listen", "127.0.0.1", false },
+	{ "listen", "127.0.0.1:", false },
+	{ "listen", "127.0.0.1:0", false },
+	{ "listen", "127.0.0.1:65536", false },
+	{ "listen", "127.0.0.1:000080", false },
+	{ "listen", "127.0.0.1:80 ", false },
+	{ "listen",
+	    "127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1:80",
+	    false },
+	{ "control_group", "mailhaul", true },
+	{ "control_group", "a:b", false },
+	{ "notify", "me@example.net", true },
+	{ "notify", "me", false },
 	{ "port", "65535", true },
 	{ "port", "65536", false },
 	{ "port", "0", false },
@@ -299,6 +327,45 @@ test_texts(void **state)
 			assert_null(stored);
 		free(stored);
 	}
+}
+
+static void
+test_argv(void **state)
+{
+	const struct option *o = row("alert_command");
+	struct conf c = { .accounts = NULL };
+
+	(void)state;
+	assert_false(option_set(o, "alert", &c));
+	assert_false(option_set(o, "./alert", &c));
+	assert_null(c.alert_command);
+	assert_true(option_set(o, "/bin/alert", &c));
+	assert_true(option_set(o, "-t me", &c));
+	assert_true(option_set(o, "j\xc3\xbcrgen", &c));
+	assert_false(option_set(o, "a\tb", &c));
+	assert_string_equal(c.alert_command[0], "/bin/alert");
+	assert_string_equal(c.alert_command[1], "-t me");
+	assert_string_equal(c.alert_command[2], "j\xc3\xbcrgen");
+	assert_null(c.alert_command[3]);
+	option_free(o, &c);
+	assert_null(c.alert_command);
+}
+
+/* Where nothing is less than that. */
+static void
+test_nought(void **state)
+{
+	struct conf c = { .host_spacing = 1, .history_keep = 1 };
+
+	(void)state;
+	assert_true(option_set(row("host_spacing"), "0s", &c));
+	assert_int_equal(c.host_spacing, 0);
+	assert_true(option_set(row("history_keep"), "0d", &c));
+	assert_int_equal(c.history_keep, 0);
+	assert_false(option_set(row("idle_renew"), "0s", &c));
+	assert_false(option_set(row("host_spacing"), "0", &c));
+	assert_string_equal(option_range(row("host_spacing")).s, "0s..1h");
+	assert_string_equal(option_range(row("history_keep")).s, "0s..3650d");
 }
 
 /* What is stored; NULL: refused. */
@@ -506,6 +573,8 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_argv),
+		cmocka_unit_test(test_nought),
 		cmocka_unit_test(test_folder_names),
 		cmocka_unit_test(test_meeting),
 		cmocka_unit_test(test_since),
