@@ -11,7 +11,7 @@ sample=$srcdir/etc/mailhaul.conf.sample
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 : >"$tmp/why"
-echo 1..9
+echo 1..10
 n=0
 
 # ok NAME: the outcome of the command before it; what it printed says why not.
@@ -41,7 +41,8 @@ function finish() {
 /^\.Sh / {
 	finish()
 	scope = $2 == "TOP" ? "global" : $2 == "DESTINATIONS" ? \
-	    "destination" : $2 == "ACCOUNTS" ? "account" : ""
+	    "destination" : $2 == "ACCOUNTS" ? "account" : \
+	    $2 == "FOLDERS" ? "folder" : ""
 }
 /^\.Ss / { finish(); scope = "" }
 /^\.It Ic / {
@@ -73,7 +74,7 @@ function finish(    i, n, part) {
 /^\.S[hs] / {
 	finish()
 	scope = /TOP/ ? "global" : /DESTINATIONS/ ? "destination" : \
-	    /ACCOUNTS/ ? "account" : ""
+	    /ACCOUNTS/ ? "account" : /FOLDERS/ ? "folder" : ""
 }
 /^\.It Ic / { finish(); split($0, word, " "); name = word[3] }
 { text = text " " $0 }
@@ -105,14 +106,23 @@ awk '
 NR == FNR { want[$1 " " $2] = $3; next }
 want[$1 " " $2] == "-" && $3 != "(required)" { $3 = "-" }
 { print }
-' "$tmp/want" "$tmp/sample" | diff "$tmp/want" - >"$tmp/why"
+' "$tmp/want" "$tmp/sample" >"$tmp/got"
+grep -v '^folder ' "$tmp/want" | diff - "$tmp/got" >"$tmp/why"
 ok 'the sample has every option with its default, and no other'
+
+# A folder in braces has each of its options.
+folder=$(sed -n 's/^ *# .*\({ name = .* }\) )$/\1/p' "$sample")
+echo "$folder" | tr '{;' '\n\n' | sed -n 's/^ *\([a-z_]*\) = .*/folder \1/p' |
+    sort >"$tmp/got"
+grep '^folder ' "$tmp/want" | cut -d ' ' -f 1,2 | diff - "$tmp/got" >"$tmp/why"
+ok 'and every option of a folder'
 
 $mailhaul -c "$sample" check >"$tmp/why" 2>&1
 ok 'the sample is a good configuration'
 
-sed -e 's/^\( *\)# \([a-z_0-9]* = \)/\1\2/' -e '/ca_file/d' "$sample" \
-    >"$tmp/all.conf"
+sed -e 's/^\( *\)# \([a-z_0-9]* = \)/\1\2/' -e '/ca_file/d' \
+    -e '/^ *folders = /d' -e 's/^ *# *\(( .*{ name = .* )\)$/folders = \1;/' \
+    "$sample" >"$tmp/all.conf"
 $mailhaul -c "$tmp/all.conf" check >"$tmp/why" 2>&1
 ok 'so it is with every option set'
 

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/span.h"
 #include "conf/conf_internal.h"
+#include "conf/folder_name.h"
 #include "conf/option_table.h"
 
 struct loader {
@@ -168,8 +169,19 @@ table_rows(void)
 static void
 entry_init(struct conf_entry *e, struct conf_place at)
 {
-	e->at = at;
-	e->options = mem_array(table_rows(), sizeof(*e->options));
+	*e = (struct conf_entry){
+		.at = at,
+		.options = mem_array(table_rows(), sizeof(*e->options)),
+	};
+}
+
+static void
+entry_free(struct conf_entry *e)
+{
+	for (size_t i = 0; i < e->nfolders; i++)
+		entry_free(&e->folders[i]);
+	free(e->folders);
+	free(e->options);
 }
 
 static const struct conf_place *
@@ -190,6 +202,12 @@ conf_place_of(const struct conf_entry *e, const char *option)
 	return at != NULL ? *at : e->at;
 }
 
+bool
+conf_was_given(const struct conf_entry *e, const char *option)
+{
+	return given(e, option) != NULL;
+}
+
 /* --- one option --------------------------------------------------------- */
 
 static void
@@ -203,6 +221,8 @@ scope_noun(unsigned scopes)
 {
 	if (scopes & OPTION_GLOBAL)
 		return "top level";
+	if (scopes & OPTION_FOLDER)
+		return "a folder";
 	return scopes & OPTION_ACCOUNT ? "an account" : "a destination";
 }
 
@@ -211,11 +231,11 @@ unknown(struct loader *l, enum option_scope scope, const char *name,
     struct conf_place at)
 {
 	const unsigned others[] = { OPTION_GLOBAL, OPTION_ACCOUNT,
-		OPTION_DESTINATION };
+		OPTION_DESTINATION, OPTION_FOLDER };
 	size_t best = SIZE_MAX;
 	const char *nearest;
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (option_find(others[i], name, NULL) != NULL) {
 			conf_error(l->problems, at,
 			    "%s is an option of %s and does not belong here",
@@ -271,6 +291,31 @@ set_list(const struct option *o, const config_setting_t *s, void *structure)
 	return n > 0;
 }
 
+static void read_folders(struct loader *l, const config_setting_t *s,
+    struct conf_account *a, struct conf_entry *e);
+
+static bool
+is_list(const config_setting_t *s)
+{
+	return config_setting_is_list(s) || config_setting_is_array(s);
+}
+
+/* A special use is a word that may be mistyped; a folder's name cannot be. */
+static void
+no_folder_name(
+    struct loader *l, const struct option *o, const config_setting_t *s)
+{
+	const char *text = config_setting_get_string(s), *nearest = NULL;
+
+	if (text != NULL && text[0] == '\\')
+		folder_name_special(text, &nearest);
+	if (nearest != NULL)
+		conf_error(l->problems, place(l, s),
+		    "there is no such special use; is \\%s meant?", nearest);
+	else
+		wants(l, place(l, s), o);
+}
+
 static void
 read_option(struct loader *l, enum option_scope scope,
     const config_setting_t *s, void *structure, struct conf_entry *e)
@@ -278,7 +323,6 @@ read_option(struct loader *l, enum option_scope scope,
 	const char *name = config_setting_name(s);
 	const struct option *o = option_find(scope, name, NULL);
 	struct conf_place at = place(l, s), *given;
-	bool is_list = config_setting_is_list(s) || config_setting_is_array(s);
 	bool ok;
 
 	if (o == NULL) {
@@ -292,10 +336,19 @@ read_option(struct loader *l, enum option_scope scope,
 		return;
 	}
 	*given = at;
-	ok = is_list && o->type == OPTION_NAMES ? set_list(o, s, structure)
-	                                        : set_scalar(o, s, structure);
+	if (o->type == OPTION_FOLDERS) {
+		read_folders(l, s, structure, e);
+		return;
+	}
+	ok = is_list(s) && (o->type == OPTION_NAMES || o->type == OPTION_ARGV)
+	         ? set_list(o, s, structure)
+	         : set_scalar(o, s, structure);
 	if (ok)
 		return;
+	if (o->type == OPTION_FOLDER_NAME) {
+		no_folder_name(l, o, s);
+		return;
+	}
 	/* So that what is built on it gives no false complaint. */
 	if (o->dflt != NULL)
 		option_set(o, o->dflt, structure);
@@ -323,7 +376,8 @@ set_defaults(struct loader *l, enum option_scope scope, void *structure,
 	}
 }
 
-/* --- accounts and destinations ------------------------------------------ */
+/* --- folders, accounts and destinations
+ * ------------------------------------------ */
 
 static void
 read_members(struct loader *l, enum option_scope scope,
@@ -336,6 +390,75 @@ read_members(struct loader *l, enum option_scope scope,
 		read_option(l, scope, config_setting_get_elem(s, (unsigned)i),
 		    structure, e);
 	set_defaults(l, scope, structure, e);
+}
+
+static struct conf_entry *
+add_folder_entry(struct conf_entry *e)
+{
+	e->folders = mem_grow(e->folders, e->nfolders + 1, sizeof(*e->folders));
+	return &e->folders[e->nfolders++];
+}
+
+/* One that is wrong stays there without a name. */
+static void
+read_folder(struct loader *l, const config_setting_t *s, struct conf_account *a,
+    struct conf_entry *e)
+{
+	const struct option *list =
+	    option_find(OPTION_ACCOUNT, "folders", NULL);
+	const struct option *name = option_find(OPTION_FOLDER, "name", NULL);
+	struct conf_folder *f = conf_add_folder(a);
+
+	e = add_folder_entry(e);
+	if (config_setting_is_group(s)) {
+		read_members(l, OPTION_FOLDER, s, f, e);
+		return;
+	}
+	entry_init(e, place(l, s));
+	if (!set_scalar(name, s, f))
+		no_folder_name(l, list, s);
+}
+
+static void
+read_folders(struct loader *l, const config_setting_t *s,
+    struct conf_account *a, struct conf_entry *e)
+{
+	int n = config_setting_length(s);
+
+	if (!is_list(s)) {
+		read_folder(l, s, a, e);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		read_folder(l, config_setting_get_elem(s, (unsigned)i), a, e);
+	if (n == 0)
+		wants(l, place(l, s),
+		    option_find(OPTION_ACCOUNT, "folders", NULL));
+}
+
+/* What a folder does not say, the account does. */
+static void
+inherit(struct conf_account *a, struct conf_entry *e)
+{
+	struct conf_policy from = conf_policy_of(OPTION_ACCOUNT, a);
+
+	/* The default has no place of its own. */
+	while (e->nfolders < a->nfolders)
+		entry_init(add_folder_entry(e), e->at);
+	for (size_t i = 0; i < a->nfolders; i++) {
+		struct conf_policy to =
+		    conf_policy_of(OPTION_FOLDER, &a->folders[i]);
+
+		if (!conf_was_given(&e->folders[i], "after")) {
+			*to.after = *from.after;
+			*to.after_period = *from.after_period;
+			*to.after_folder = mem_strdup(*from.after_folder);
+		}
+		if (!conf_was_given(&e->folders[i], "first")) {
+			*to.first = *from.first;
+			*to.first_since = *from.first_since;
+		}
+	}
 }
 
 static void
@@ -352,16 +475,19 @@ read_account(struct loader *l, const config_setting_t *s)
 	e = &l->places.accounts[i];
 	*a = (struct conf_account){ .name = NULL };
 	read_members(l, OPTION_ACCOUNT, s, a, e);
-	if (given(e, "port") == NULL)
+	if (!conf_was_given(e, "port"))
 		a->server.port = a->protocol == CONF_POP3 ? 995 : 993;
-	a->server.pinned = given(e, "pin_sha256") != NULL;
+	a->server.pinned = conf_was_given(e, "pin_sha256");
+	if (a->protocol == CONF_POP3 && !conf_was_given(e, "idle"))
+		a->idle = false;
+	inherit(a, e);
 }
 
 static void
 default_sender(
     struct loader *l, struct conf_destination *d, const struct conf_entry *e)
 {
-	if (given(e, "mail_from") != NULL || d->server.user == NULL)
+	if (conf_was_given(e, "mail_from") || d->server.user == NULL)
 		return;
 	if (option_is_address(d->server.user))
 		d->mail_from = mem_strdup(d->server.user);
@@ -386,9 +512,9 @@ read_destination(struct loader *l, const config_setting_t *s)
 	e = &l->places.destinations[i];
 	*d = (struct conf_destination){ .name = NULL };
 	read_members(l, OPTION_DESTINATION, s, d, e);
-	if (given(e, "port") == NULL)
+	if (!conf_was_given(e, "port"))
 		d->server.port = d->tls == CONF_TLS_STARTTLS ? 587 : 465;
-	d->server.pinned = given(e, "pin_sha256") != NULL;
+	d->server.pinned = conf_was_given(e, "pin_sha256");
 	default_sender(l, d, e);
 }
 
@@ -534,12 +660,12 @@ static void
 loader_free(struct loader *l)
 {
 	for (size_t i = 0; i < l->conf->naccounts; i++)
-		free(l->places.accounts[i].options);
+		entry_free(&l->places.accounts[i]);
 	for (size_t i = 0; i < l->conf->ndestinations; i++)
-		free(l->places.destinations[i].options);
+		entry_free(&l->places.destinations[i]);
 	free(l->places.accounts);
 	free(l->places.destinations);
-	free(l->places.globals.options);
+	entry_free(&l->places.globals);
 	for (size_t i = 0; i < l->nfiles; i++)
 		free(l->files[i]);
 	free(l->files);
@@ -571,43 +697,18 @@ conf_load(const char *file, struct conf_problems *problems)
 	return l.conf;
 }
 
-static void
-free_server(struct conf_server *s)
-{
-	free(s->host);
-	free(s->user);
-	free(s->password);
-	free(s->ca_file);
-}
-
-static void
-free_account(struct conf_account *a)
-{
-	free(a->name);
-	free_server(&a->server);
-	for (char **n = a->destination_names; n != NULL && *n != NULL; n++)
-		free(*n);
-	free(a->destination_names);
-	free(a->after_folder);
-	free(a->destinations);
-}
-
 void
 conf_free(struct conf **c)
 {
 	if (*c == NULL)
 		return;
-	for (size_t i = 0; i < (*c)->naccounts; i++)
-		free_account(&(*c)->accounts[i]);
-	for (size_t i = 0; i < (*c)->ndestinations; i++) {
-		struct conf_destination *d = &(*c)->destinations[i];
-
-		free(d->name);
-		free_server(&d->server);
-		free(d->mail_from);
-		free(d->recipient);
-		free(d->ehlo);
+	for (size_t i = 0; i < (*c)->naccounts; i++) {
+		free((*c)->accounts[i].destinations);
+		option_free_all(OPTION_ACCOUNT, &(*c)->accounts[i]);
 	}
+	for (size_t i = 0; i < (*c)->ndestinations; i++)
+		option_free_all(OPTION_DESTINATION, &(*c)->destinations[i]);
+	option_free_all(OPTION_GLOBAL, *c);
 	free((*c)->accounts);
 	free((*c)->destinations);
 	free(*c);
@@ -635,4 +736,5 @@ conf_print_options(FILE *out)
 	print_scope(out, OPTION_GLOBAL, "global");
 	print_scope(out, OPTION_DESTINATION, "destination");
 	print_scope(out, OPTION_ACCOUNT, "account");
+	print_scope(out, OPTION_FOLDER, "folder");
 }

@@ -46,6 +46,7 @@ enum conf_after {
 enum conf_first {
 	CONF_FIRST_NEW,
 	CONF_FIRST_ALL,
+	CONF_FIRST_SINCE, /* IMAP only */
 };
 
 enum conf_in_doubt {
@@ -74,15 +75,34 @@ struct conf_destination {
 	char *ehlo; /* NULL: find out */
 };
 
+/* What of an account is fetched.  A name is UTF-8 as a person writes it.  A
+ * folder that several entries of an account mean belongs to the one that says
+ * its name, else to that of its special use, else to the first pattern. */
+struct conf_folder {
+	char *name;            /* "INBOX" whatever its case was */
+	bool pattern;          /* has "*" or "%", as LIST means them */
+	bool special;          /* a special use: "\\Junk" */
+	int after;             /* enum conf_after */
+	uint64_t after_period; /* seconds, of CONF_AFTER_DELETE_AFTER */
+	char *after_folder;    /* of CONF_AFTER_MOVE; else NULL */
+	int first;             /* enum conf_first */
+	int64_t first_since;   /* UTC, of CONF_FIRST_SINCE */
+};
+
 struct conf_account {
 	char *name;
 	struct conf_server server;
-	int protocol;             /* enum conf_protocol */
-	int after;                /* enum conf_after */
-	uint64_t after_period;    /* seconds, of CONF_AFTER_DELETE_AFTER */
-	char *after_folder;       /* of CONF_AFTER_MOVE; else NULL */
-	int first;                /* enum conf_first */
+	int protocol; /* enum conf_protocol */
+	/* Of a folder that does not say its own. */
+	int after;                   /* enum conf_after */
+	uint64_t after_period;       /* seconds, of CONF_AFTER_DELETE_AFTER */
+	char *after_folder;          /* of CONF_AFTER_MOVE; else NULL */
+	int first;                   /* enum conf_first */
+	int64_t first_since;         /* UTC, of CONF_FIRST_SINCE */
+	struct conf_folder *folders; /* never none; POP3 has INBOX alone */
+	size_t nfolders;
 	uint64_t interval;        /* seconds */
+	bool idle;                /* never with POP3 */
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;
@@ -100,6 +120,15 @@ struct conf {
 	uint64_t retry_max, give_up; /* seconds */
 	int in_doubt;                /* enum conf_in_doubt */
 	uint64_t min_free;           /* bytes */
+	unsigned connections_per_host, connections; /* to sources */
+	uint64_t host_spacing;                      /* seconds; 0: none */
+	uint64_t idle_renew;                        /* seconds */
+	bool marker;
+	uint64_t history_keep; /* seconds; 0: nothing is kept */
+	char *control_group;   /* NULL: the owner alone */
+	char *listen;          /* "127.0.0.1:9810", "[::1]:9810"; NULL: no */
+	char **alert_command;  /* argv, NULL ends it; NULL: none */
+	char *notify;          /* an address; NULL: nobody */
 };
 
 struct conf_problem {

@@ -9,16 +9,19 @@
 #include <stdbool.h>
 
 #include "conf/conf.h"
+#include "conf/option_table.h"
 
 struct conf_place {
 	const char *file; /* NULL: not given anywhere */
 	unsigned line;    /* 0: the file as a whole */
 };
 
-/* An account, a destination, or the options on top level. */
+/* An account, a destination, a folder, or the options on top level. */
 struct conf_entry {
 	struct conf_place at;
 	struct conf_place *options; /* by row of option_table; owned */
+	struct conf_entry *folders; /* as conf_account.folders; owned */
+	size_t nfolders;
 };
 
 struct conf_places {
@@ -36,6 +39,9 @@ void conf_error(struct conf_problems *p, struct conf_place at, const char *fmt,
 void conf_warning(struct conf_problems *p, struct conf_place at,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Whether the option was given at all. */
+bool conf_was_given(const struct conf_entry *e, const char *option);
+
 /* Looks at the raw text of file, and of what it includes, for what libconfig
  * takes silently or dies of: numbers that it would wrap, comments and strings
  * that are not closed, NUL, an include that is no file.  False: libconfig must
@@ -46,5 +52,29 @@ bool conf_scan(const char *file, struct conf_problems *p);
  * Values that were wrong or missing are NULL and have been reported. */
 void conf_check(
     struct conf *c, const struct conf_places *at, struct conf_problems *p);
+
+/* What an account and a folder both have; the fields are in that structure. */
+struct conf_policy {
+	int *after;
+	uint64_t *after_period;
+	char **after_folder;
+	int *first;
+	int64_t *first_since;
+};
+
+/* Of the structure of an option with these scopes. */
+struct conf_policy conf_policy_of(unsigned scopes, void *structure);
+struct conf_folder *conf_add_folder(struct conf_account *a);
+
+/* Parts of option_set(), see there. */
+bool option_set_choice(const struct option *o, const char *text, int *value);
+bool option_set_period(
+    const struct option *o, const char *text, uint64_t *value);
+bool option_set_after(
+    const struct option *o, const char *text, void *structure);
+bool option_set_first(
+    const struct option *o, const char *text, void *structure);
+bool option_set_folder_name(const char *text, struct conf_folder *f);
+bool option_add_folder(const char *text, struct conf_account *a);
 
 #endif

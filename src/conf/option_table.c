@@ -20,6 +20,7 @@
 #define GLOBAL(field) offsetof(struct conf, field)
 #define ACCOUNT(field) offsetof(struct conf_account, field)
 #define DESTINATION(field) offsetof(struct conf_destination, field)
+#define FOLDER(field) offsetof(struct conf_folder, field)
 
 /* One row serves accounts and destinations, so one offset must do. */
 _Static_assert(ACCOUNT(name) == DESTINATION(name), "name: one offset");
@@ -52,6 +53,7 @@ static const char *const afters[] = {
 static const char *const firsts[] = {
 	[CONF_FIRST_NEW] = "new",
 	[CONF_FIRST_ALL] = "all",
+	[CONF_FIRST_SINCE] = "since DATE",
 	NULL,
 };
 static const char *const doubts[] = {
@@ -105,6 +107,41 @@ const struct option option_table[] = {
 	  .offset = GLOBAL(min_free),
 	  .dflt = "64M", .min = MIB, .max = TIB,
 	  .help = "no poll while the state's disk has less room" },
+	{ "connections_per_host", OPTION_GLOBAL, OPTION_INTEGER,
+	  .offset = GLOBAL(connections_per_host),
+	  .dflt = "4", .min = 1, .max = 100,
+	  .help = "connections to the accounts of one host at a time" },
+	{ "connections", OPTION_GLOBAL, OPTION_INTEGER,
+	  .offset = GLOBAL(connections),
+	  .dflt = "50", .min = 1, .max = 1000,
+	  .help = "connections to all accounts at a time" },
+	{ "host_spacing", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(host_spacing),
+	  .dflt = "1s", .min = 0, .max = HOUR,
+	  .help = "time from one login to the next at one host" },
+	{ "idle_renew", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(idle_renew),
+	  .dflt = "24m", .min = MINUTE, .max = 29 * MINUTE,
+	  .help = "how long the wait for a server's news is left alone" },
+	{ "marker", OPTION_GLOBAL, OPTION_BOOL,
+	  .offset = GLOBAL(marker), .dflt = "false",
+	  .help = "mark what is relayed with an IMAP keyword" },
+	{ "history_keep", OPTION_GLOBAL, OPTION_DURATION,
+	  .offset = GLOBAL(history_keep),
+	  .dflt = "30d", .min = 0, .max = 3650 * DAY,
+	  .help = "how long it is remembered what was relayed when" },
+	{ "control_group", OPTION_GLOBAL, OPTION_NAME,
+	  .offset = GLOBAL(control_group),
+	  .help = "group that may use the control socket" },
+	{ "listen", OPTION_GLOBAL, OPTION_LOOPBACK,
+	  .offset = GLOBAL(listen),
+	  .help = "where metrics and status can be read, this machine only" },
+	{ "alert_command", OPTION_GLOBAL, OPTION_ARGV,
+	  .offset = GLOBAL(alert_command),
+	  .help = "program that is run when a person is needed" },
+	{ "notify", OPTION_GLOBAL, OPTION_ADDRESS,
+	  .offset = GLOBAL(notify),
+	  .help = "address that is written to when a person is needed" },
 
 	{ "name", SERVERS, OPTION_NAME, .required = true,
 	  .offset = ACCOUNT(name),
@@ -158,13 +195,30 @@ const struct option option_table[] = {
 	  .offset = ACCOUNT(after), .choices = afters, .dflt = "keep",
 	  .min = HOUR, .max = 3650 * DAY,
 	  .help = "what happens to a message once it is relayed" },
-	{ "first", OPTION_ACCOUNT, OPTION_CHOICE,
+	{ "first", OPTION_ACCOUNT, OPTION_FIRST,
 	  .offset = ACCOUNT(first), .choices = firsts, .dflt = "new",
 	  .help = "whether what is there at the first poll is relayed" },
+	{ "folders", OPTION_ACCOUNT, OPTION_FOLDERS,
+	  .offset = ACCOUNT(folders), .dflt = "INBOX",
+	  .help = "folder, or list of them, to fetch; IMAP only" },
 	{ "interval", OPTION_ACCOUNT, OPTION_DURATION,
 	  .offset = ACCOUNT(interval),
 	  .dflt = "5m", .min = 10, .max = 30 * DAY,
 	  .help = "time from one poll to the next" },
+	{ "idle", OPTION_ACCOUNT, OPTION_BOOL,
+	  .offset = ACCOUNT(idle), .dflt = "true",
+	  .help = "stay connected for the server's news; IMAP only" },
+
+	{ "name", OPTION_FOLDER, OPTION_FOLDER_NAME, .required = true,
+	  .offset = FOLDER(name),
+	  .help = "folder, pattern or special use" },
+	{ "after", OPTION_FOLDER, OPTION_AFTER,
+	  .offset = FOLDER(after), .choices = afters,
+	  .min = HOUR, .max = 3650 * DAY,
+	  .help = "as of the account, whose value it has unless given" },
+	{ "first", OPTION_FOLDER, OPTION_FIRST,
+	  .offset = FOLDER(first), .choices = firsts,
+	  .help = "as of the account, whose value it has unless given" },
 	{ .name = NULL },
 };
 /* clang-format on */

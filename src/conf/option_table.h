@@ -17,6 +17,7 @@ enum option_scope {
 	OPTION_GLOBAL = 1,
 	OPTION_ACCOUNT = 2,
 	OPTION_DESTINATION = 4,
+	OPTION_FOLDER = 8,
 };
 
 enum option_type {
@@ -35,7 +36,13 @@ enum option_type {
 	OPTION_PERCENT,  /* "50%"; unsigned, min..max */
 	OPTION_PIN,      /* SHA-256 of a certificate, hex, colons allowed */
 	OPTION_NAMES,    /* a name or a list of names; char **, NULL ends it */
-	OPTION_AFTER,    /* CHOICE with an argument, of an account */
+	OPTION_ARGV,     /* a program or a list of it and its arguments; as
+	                    OPTION_NAMES */
+	OPTION_LOOPBACK, /* "127.0.0.1:9810" or "[::1]:9810" */
+	OPTION_AFTER,    /* CHOICE with an argument */
+	OPTION_FIRST,    /* the same */
+	OPTION_FOLDER_NAME,
+	OPTION_FOLDERS, /* a folder's name, a group, or a list of these */
 };
 
 struct option {
@@ -46,7 +53,7 @@ struct option {
 	                     be given */
 	bool required;
 	uint64_t min, max;          /* INTEGER, DURATION, SIZE */
-	const char *const *choices; /* CHOICE, NULL-terminated */
+	const char *const *choices; /* of CHOICE, AFTER, FIRST; NULL ends it */
 	size_t offset;              /* in the structure of its scope */
 	const char *help;
 };
@@ -64,9 +71,13 @@ const struct option *option_find(
 bool option_closer(const char *word, const char *candidate, size_t *best);
 
 /* Stores text as the value of o at its offset in structure (which owns strings
- * and lists from then on; what was there is freed; a name is appended to its
- * list).  False, and nothing stored, when the text is not a legal value. */
+ * and lists from then on; what was there is freed; a name, or that of a folder,
+ * is appended to its list).  False, and nothing stored, when the text is not a
+ * legal value. */
 bool option_set(const struct option *o, const char *text, void *structure);
+/* What option_set() stored, of one option and of all of a scope. */
+void option_free(const struct option *o, void *structure);
+void option_free_all(enum option_scope scope, void *structure);
 bool option_is_address(const char *text); /* local@domain */
 
 /* Text of a bounded size, so that it needs no owner. */

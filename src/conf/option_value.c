@@ -10,7 +10,8 @@
 
 #include "base/mem.h"
 #include "base/span.h"
-#include "conf/conf.h"
+#include "conf/conf_internal.h"
+#include "conf/folder_name.h"
 
 #define NAME_MAX_BYTES 64
 #define TEXT_MAX_BYTES 512
@@ -57,7 +58,12 @@ static const char *const type_names[] = {
 	[OPTION_PERCENT] = "percentage",
 	[OPTION_PIN] = "sha256",
 	[OPTION_NAMES] = "names",
+	[OPTION_ARGV] = "command",
+	[OPTION_LOOPBACK] = "listener",
 	[OPTION_AFTER] = "policy",
+	[OPTION_FIRST] = "policy",
+	[OPTION_FOLDER_NAME] = "folder",
+	[OPTION_FOLDERS] = "folders",
 };
 
 const char *
@@ -189,6 +195,33 @@ is_credential(const char *s)
 	       (strncmp(s, "command:", 8) == 0 && s[8] != '\0');
 }
 
+/* An address that only this machine can reach, and a port. */
+static bool
+is_loopback(const char *s)
+{
+	const char *colon = strrchr(s, ':');
+	char ip[INET6_ADDRSTRLEN] = "";
+	struct in6_addr v6;
+	struct in_addr v4;
+	uint64_t port;
+	size_t n;
+
+	if (colon == NULL || strlen(colon + 1) > 5 ||
+	    !span_uint(span_str(colon + 1), 65535, &port) || port == 0)
+		return false;
+	n = (size_t)(colon - s);
+	if (n >= sizeof(ip))
+		return false;
+	if (n > 2 && s[0] == '[' && s[n - 1] == ']') {
+		memcpy(ip, s + 1, n - 2);
+		return inet_pton(AF_INET6, ip, &v6) == 1 &&
+		       memcmp(&v6, &in6addr_loopback, sizeof(v6)) == 0;
+	}
+	memcpy(ip, s, n);
+	return inet_pton(AF_INET, ip, &v4) == 1 &&
+	       ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static bool
 is_string_of(enum option_type type, const char *s)
 {
@@ -208,6 +241,10 @@ is_string_of(enum option_type type, const char *s)
 		return s[0] == '/' && is_text(s, PATH_MAX_BYTES);
 	case OPTION_CREDENTIAL:
 		return is_credential(s);
+	case OPTION_LOOPBACK:
+		return is_loopback(s);
+	case OPTION_ARGV:
+		return is_text(s, PATH_MAX_BYTES);
 	case OPTION_CHOICE:
 	case OPTION_BOOL:
 	case OPTION_INTEGER:
@@ -216,13 +253,16 @@ is_string_of(enum option_type type, const char *s)
 	case OPTION_PERCENT:
 	case OPTION_PIN:
 	case OPTION_AFTER:
+	case OPTION_FIRST:
+	case OPTION_FOLDER_NAME:
+	case OPTION_FOLDERS:
 		break;
 	}
 	return false;
 }
 
-static bool
-set_choice(const struct option *o, const char *text, int *value)
+bool
+option_set_choice(const struct option *o, const char *text, int *value)
 {
 	for (int i = 0; o->choices[i] != NULL; i++)
 		if (strcmp(o->choices[i], text) == 0) {
@@ -253,6 +293,12 @@ parse_unit(const struct option *o, const struct unit *units, const char *text,
 		return false;
 	*value_r = v;
 	return true;
+}
+
+bool
+option_set_period(const struct option *o, const char *text, uint64_t *value)
+{
+	return parse_unit(o, time_units, text, value);
 }
 
 static int
@@ -287,16 +333,22 @@ set_pin(const char *text, unsigned char *pin)
 	return true;
 }
 
-static void
-append_name(char ***names, const char *name)
+static bool
+append_string(const struct option *o, const char *text, char ***list)
 {
 	size_t n = 0;
 
-	while (*names != NULL && (*names)[n] != NULL)
+	while (*list != NULL && (*list)[n] != NULL)
 		n++;
-	*names = mem_grow(*names, n + 2, sizeof(**names));
-	(*names)[n] = mem_strdup(name);
-	(*names)[n + 1] = NULL;
+	if (!is_string_of(o->type, text))
+		return false;
+	/* The program itself: there is no search for it. */
+	if (o->type == OPTION_ARGV && n == 0 && text[0] != '/')
+		return false;
+	*list = mem_grow(*list, n + 2, sizeof(**list));
+	(*list)[n] = mem_strdup(text);
+	(*list)[n + 1] = NULL;
+	return true;
 }
 
 static bool
@@ -334,48 +386,6 @@ set_string(const struct option *o, const char *text, char **value)
 	return true;
 }
 
-/* A folder is written as the server names it: what is not ASCII is in modified
- * UTF-7 (RFC 3501 5.1.3). */
-static bool
-is_folder(const char *s)
-{
-	size_t n = strlen(s);
-
-	for (size_t i = 0; i < n; i++)
-		if (!ascii_is_print(s[i]))
-			return false;
-	return n > 0 && n <= TEXT_MAX_BYTES && s[0] != ' ' && s[n - 1] != ' ';
-}
-
-static const char *
-behind(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	return strncmp(text, word, n) == 0 ? text + n : NULL;
-}
-
-static bool
-set_after(const struct option *o, const char *text, struct conf_account *a)
-{
-	const char *period = behind(text, "delete-after ");
-	const char *folder = behind(text, "move ");
-
-	free(a->after_folder);
-	a->after_folder = NULL;
-	if (period != NULL) {
-		a->after = CONF_AFTER_DELETE_AFTER;
-		return parse_unit(o, time_units, period, &a->after_period);
-	}
-	if (folder != NULL && is_folder(folder)) {
-		a->after = CONF_AFTER_MOVE;
-		a->after_folder = mem_strdup(folder);
-		return true;
-	}
-	/* With a space it is a word that lacks its argument. */
-	return strchr(text, ' ') == NULL && set_choice(o, text, &a->after);
-}
-
 bool
 option_set(const struct option *o, const char *text, void *structure)
 {
@@ -383,14 +393,14 @@ option_set(const struct option *o, const char *text, void *structure)
 
 	switch (o->type) {
 	case OPTION_CHOICE:
-		return set_choice(o, text, field);
+		return option_set_choice(o, text, field);
 	case OPTION_BOOL:
 		*(bool *)field = strcmp(text, "true") == 0;
 		return *(bool *)field || strcmp(text, "false") == 0;
 	case OPTION_INTEGER:
 		return set_integer(o, text, field);
 	case OPTION_DURATION:
-		return parse_unit(o, time_units, text, field);
+		return option_set_period(o, text, field);
 	case OPTION_SIZE:
 		return parse_unit(o, size_units, text, field);
 	case OPTION_PERCENT:
@@ -398,12 +408,16 @@ option_set(const struct option *o, const char *text, void *structure)
 	case OPTION_PIN:
 		return set_pin(text, field);
 	case OPTION_AFTER:
-		return set_after(o, text, structure);
+		return option_set_after(o, text, structure);
+	case OPTION_FIRST:
+		return option_set_first(o, text, structure);
+	case OPTION_FOLDER_NAME:
+		return option_set_folder_name(text, structure);
+	case OPTION_FOLDERS:
+		return option_add_folder(text, structure);
+	case OPTION_ARGV:
 	case OPTION_NAMES:
-		if (!is_string_of(o->type, text))
-			return false;
-		append_name(field, text);
-		return true;
+		return append_string(o, text, field);
 	case OPTION_NAME:
 	case OPTION_STRING:
 	case OPTION_HOST:
@@ -411,6 +425,7 @@ option_set(const struct option *o, const char *text, void *structure)
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
 	case OPTION_CREDENTIAL:
+	case OPTION_LOOPBACK:
 		break;
 	}
 	return set_string(o, text, field);
@@ -433,7 +448,7 @@ add_unit(struct option_text *t, const struct unit *units, uint64_t v)
 {
 	const struct unit *best = units;
 
-	for (; units->letter != '\0'; units++)
+	for (; v > 0 && units->letter != '\0'; units++)
 		if (v % units->factor == 0)
 			best = units;
 	add(t, "%llu%c", (unsigned long long)(v / best->factor), best->letter);
@@ -474,7 +489,7 @@ option_range(const struct option *o)
 {
 	struct option_text t = { "" };
 
-	if (o->type == OPTION_CHOICE || o->type == OPTION_AFTER)
+	if (o->choices != NULL)
 		add_choices(&t, o, "|", "");
 	else if (o->max > 0)
 		add_range(&t, o, "..");
@@ -508,7 +523,20 @@ static const char *const wants[] = {
 	[OPTION_PERCENT] = "a percentage such as \"50%\", ",
 	[OPTION_PIN] = "the SHA-256 of a certificate: 64 hex digits, colons "
 		       "allowed, such as \"9F:86:D0:...\"",
+	[OPTION_ARGV] = "the absolute path of a program, or a list of it and "
+			"its arguments such as ( \"/usr/bin/logger\", \"-t\", "
+			"\"mail\" )",
+	[OPTION_LOOPBACK] =
+	    "an address that only this machine can reach, because what listens "
+	    "there has no TLS and asks for no password: \"127.0.0.1:9810\" or "
+	    "\"[::1]:9810\"",
 	[OPTION_AFTER] = "",
+	[OPTION_FIRST] = "",
+	[OPTION_FOLDER_NAME] =
+	    "the name of a folder such as \"INBOX\", \"Archive/2025\", "
+	    "\"Work/*\" or \"\\\\Junk\"",
+	[OPTION_FOLDERS] = "the name of a folder or a list of names and groups "
+			   "such as ( \"INBOX\", { name = \"\\\\Junk\"; } )",
 	[OPTION_NAMES] = "the name of a destination or a list of names such "
 			 "as ( \"home\", \"archive\" )",
 };
@@ -519,7 +547,7 @@ option_wants(const struct option *o)
 	struct option_text t = { "" };
 
 	add(&t, "%s", wants[o->type]);
-	if (o->type == OPTION_CHOICE || o->type == OPTION_AFTER)
+	if (o->choices != NULL)
 		add_choices(&t, o, " or ", "\"");
 	else if (o->max > 0)
 		add_range(&t, o, " to ");
@@ -527,5 +555,7 @@ option_wants(const struct option *o)
 		add(&t, ", with a duration from ");
 		add_range(&t, o, " to ");
 	}
+	if (o->type == OPTION_FIRST)
+		add(&t, ", with a date such as 2026-01-31");
 	return t;
 }

@@ -55,6 +55,9 @@ check_conf(const struct conf *c)
 		check_server(&a->server);
 		must(a->name != NULL && a->ndestinations > 0);
 		must(a->interval >= 10);
+		must(a->nfolders > 0);
+		for (size_t j = 0; j < a->nfolders; j++)
+			must(a->folders[j].name != NULL);
 	}
 }
 

@@ -1,16 +1,22 @@
 # --- conf, auth ---
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_option_table tests/unit/test_conf \
-	tests/unit/test_credential tests/unit/test_sasl
+	tests/unit/test_conf_folders tests/unit/test_credential tests/unit/test_sasl
 endif
 tests_unit_test_option_table_SOURCES = tests/unit/test_option_table.c
 tests_unit_test_option_table_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_option_table_LDADD = libconf.a libbase.a $(CONFIG_LIBS) \
 	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
-tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+CONF_FIXTURE = tests/unit/conf_fixture.c tests/unit/conf_fixture.h
+CONF_TEST_LIBS = libconf.a libbase.a $(CONFIG_LIBS) $(CMOCKA_LIBS) \
+	$(SYSTEMD_LIBS)
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c $(CONF_FIXTURE)
 tests_unit_test_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_conf_LDADD = libconf.a libbase.a $(CONFIG_LIBS) \
-	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_conf_LDADD = $(CONF_TEST_LIBS)
+tests_unit_test_conf_folders_SOURCES = tests/unit/test_conf_folders.c \
+	$(CONF_FIXTURE)
+tests_unit_test_conf_folders_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_folders_LDADD = $(CONF_TEST_LIBS)
 tests_unit_test_credential_SOURCES = tests/unit/test_credential.c
 tests_unit_test_credential_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_credential_LDADD = libauth.a libnet.a libbase.a \

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "conf/conf.h"
+#include "conf/folder_name.h"
 #include "conf/option_table.h"
 
 /* Room for the largest structure that an option is stored in. */
@@ -16,6 +17,7 @@ union target {
 	struct conf globals;
 	struct conf_account account;
 	struct conf_destination destination;
+	struct conf_folder folder;
 };
 
 static void
@@ -30,8 +32,8 @@ test_every_row(void **state)
 		assert_false(o->required && o->dflt != NULL);
 		assert_true(o->offset < sizeof(t));
 		assert_true(
-		    (o->type == OPTION_CHOICE || o->type == OPTION_AFTER) ==
-		    (o->choices != NULL));
+		    (o->type == OPTION_CHOICE || o->type == OPTION_AFTER ||
+			o->type == OPTION_FIRST) == (o->choices != NULL));
 		assert_true(o->min <= o->max);
 		if (o->dflt != NULL)
 			assert_true(option_set(o, o->dflt, &t));
@@ -41,6 +43,7 @@ test_every_row(void **state)
 		assert_true(
 		    strlen(option_wants(o).s) < sizeof(struct option_text) - 1);
 		assert_true(option_type_name(o->type)[0] != '\0');
+		option_free(o, &t);
 	}
 }
 
@@ -252,6 +255,51 @@ static const struct text texts[] = {
 	{ "after", "move  x", false },
 	{ "after", "move a\r\nb", false },
 	{ "after", "move \xc3\xa4", false },
+	{ "first", "new", true },
+	{ "first", "since 2026-01-31", true },
+	{ "first", "since 2024-02-29", true },
+	{ "first", "since 2026-02-29", false },
+	{ "first", "since 2026-13-01", false },
+	{ "first", "since 2026-00-01", false },
+	{ "first", "since 2026-01-00", false },
+	{ "first", "since 1969-12-31", false },
+	{ "first", "since 26-01-01", false },
+	{ "first", "since 2026-1-1", false },
+	{ "first", "since 2026-01-01-", false },
+	{ "first", "since 2026-01-01 ", false },
+	{ "first", "since  2026-01-01", false },
+	{ "first", "since 2026-01", false },
+	{ "first", "since DATE", false },
+	{ "first", "since", false },
+	{ "first", "since ", false },
+	{ "listen", "127.0.0.1:9810", true },
+	{ "listen", "127.8.9.10:1", true },
+	{ "listen", "[::1]:65535", true },
+	{ "listen", "[0:0:0:0:0:0:0:1]:80", true },
+	{ "listen", "0.0.0.0:9810", false },
+	{ "listen", "192.0.2.1:9810", false },
+	{ "listen", "[::]:9810", false },
+	{ "listen", "[::ffff:127.0.0.1]:9810", false },
+	{ "listen", "[2001:db8::1]:9810", false },
+	{ "listen", "::1:9810", false },
+	{ "listen", "[127.0.0.1]:9810", false },
+	{ "listen", "[]:9810", false },
+	{ "listen", "localhost:9810", false },
+	{ "listen", ":9810", false },
+	{ "listen", "9810", false },
+	{ "listen", "127.0.0.1", false },
+	{ "listen", "127.0.0.1:", false },
+	{ "listen", "127.0.0.1:0", false },
+	{ "listen", "127.0.0.1:65536", false },
+	{ "listen", "127.0.0.1:000080", false },
+	{ "listen", "127.0.0.1:80 ", false },
+	{ "listen",
+	    "127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1.127.0.0.1:80",
+	    false },
+	{ "control_group", "mailhaul", true },
+	{ "control_group", "a:b", false },
+	{ "notify", "me@example.net", true },
+	{ "notify", "me", false },
 	{ "port", "65535", true },
 	{ "port", "65536", false },
 	{ "port", "0", false },
@@ -268,11 +316,10 @@ test_texts(void **state)
 
 		if (option_set(o, texts[i].text, &t) != texts[i].good)
 			fail_msg("%s = %s", o->name, texts[i].text);
-		if (o->type == OPTION_AFTER)
-			free(t.account.after_folder);
-		if (o->type == OPTION_CHOICE || o->type == OPTION_INTEGER ||
-		    o->type == OPTION_AFTER)
+		if (o->choices != NULL || o->type == OPTION_INTEGER) {
+			option_free(o, &t);
 			continue;
+		}
 		memcpy(&stored, (char *)&t + o->offset, sizeof(stored));
 		if (texts[i].good)
 			assert_string_equal(stored, texts[i].text);
@@ -280,6 +327,199 @@ test_texts(void **state)
 			assert_null(stored);
 		free(stored);
 	}
+}
+
+static void
+test_argv(void **state)
+{
+	const struct option *o = row("alert_command");
+	struct conf c = { .accounts = NULL };
+
+	(void)state;
+	assert_false(option_set(o, "alert", &c));
+	assert_false(option_set(o, "./alert", &c));
+	assert_null(c.alert_command);
+	assert_true(option_set(o, "/bin/alert", &c));
+	assert_true(option_set(o, "-t me", &c));
+	assert_true(option_set(o, "j\xc3\xbcrgen", &c));
+	assert_false(option_set(o, "a\tb", &c));
+	assert_string_equal(c.alert_command[0], "/bin/alert");
+	assert_string_equal(c.alert_command[1], "-t me");
+	assert_string_equal(c.alert_command[2], "j\xc3\xbcrgen");
+	assert_null(c.alert_command[3]);
+	option_free(o, &c);
+	assert_null(c.alert_command);
+}
+
+/* Where nothing is less than that. */
+static void
+test_nought(void **state)
+{
+	struct conf c = { .host_spacing = 1, .history_keep = 1 };
+
+	(void)state;
+	assert_true(option_set(row("host_spacing"), "0s", &c));
+	assert_int_equal(c.host_spacing, 0);
+	assert_true(option_set(row("history_keep"), "0d", &c));
+	assert_int_equal(c.history_keep, 0);
+	assert_false(option_set(row("idle_renew"), "0s", &c));
+	assert_false(option_set(row("host_spacing"), "0", &c));
+	assert_string_equal(option_range(row("host_spacing")).s, "0s..1h");
+	assert_string_equal(option_range(row("history_keep")).s, "0s..3650d");
+}
+
+/* What is stored; NULL: refused. */
+struct folder_name {
+	const char *text, *name;
+	bool pattern, special;
+};
+
+static const struct folder_name folder_names[] = {
+	{ "INBOX", "INBOX", false, false },
+	{ "inbox", "INBOX", false, false },
+	{ "Inbox/sub", "Inbox/sub", false, false },
+	{ "Archive/2025", "Archive/2025", false, false },
+	{ "Old & new", "Old & new", false, false },
+	{ "Entw\xc3\xbcrfe", "Entw\xc3\xbcrfe", false, false },
+	{ "\xe6\x97\xa5\xe6\x9c\xac", "\xe6\x97\xa5\xe6\x9c\xac", false,
+	    false },
+	{ "\xf0\x9f\x93\xa7", "\xf0\x9f\x93\xa7", false, false },
+	{ "*", "*", true, false },
+	{ "Work/%", "Work/%", true, false },
+	{ "\\Junk", "\\Junk", false, true },
+	{ "\\jUNK", "\\Junk", false, true },
+	{ "\\all", "\\All", false, true },
+	{ "\\Archive", "\\Archive", false, true },
+	{ "\\Sent", "\\Sent", false, true },
+	{ "\\Drafts", "\\Drafts", false, true },
+	{ "\\Trash", "\\Trash", false, true },
+	{ "\\Flagged", "\\Flagged", false, true },
+	{ .text = "" },
+	{ .text = "\\Spam" },
+	{ .text = "\\" },
+	{ .text = " INBOX" },
+	{ .text = "INBOX " },
+	{ .text = "a\rb" },
+	{ .text = "a\x7f" },
+	{ .text = "\xfc" },
+	{ .text = "\xc3" },
+	{ .text = "\xc3z" },
+	{ .text = "\x80" },
+	{ .text = "\xc0\x80" },
+	{ .text = "\xc2\x80" },
+	{ .text = "\xe0\x80\xaf" },
+	{ .text = "\xed\xa0\x80" },
+	{ .text = "\xf0\x80\x80\x80" },
+	{ .text = "\xf4\x90\x80\x80" },
+	{ .text = "\xf8\x88\x80\x80\x80" },
+};
+
+static void
+test_folder_names(void **state)
+{
+	const struct option *o = option_find(OPTION_FOLDER, "name", NULL);
+	char longest[514];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(folder_names) / sizeof(folder_names[0]);
+	     i++) {
+		const struct folder_name *n = &folder_names[i];
+		struct conf_folder f = { .name = NULL };
+
+		if (option_set(o, n->text, &f) != (n->name != NULL))
+			fail_msg("%s", n->text);
+		if (n->name == NULL) {
+			assert_null(f.name);
+			continue;
+		}
+		assert_string_equal(f.name, n->name);
+		assert_true(f.pattern == n->pattern);
+		assert_true(f.special == n->special);
+		option_free(o, &f);
+	}
+	memset(longest, 'a', sizeof(longest));
+	longest[513] = '\0';
+	assert_false(folder_name_is_legal(longest));
+	longest[512] = '\0';
+	assert_true(folder_name_is_legal(longest));
+}
+
+struct pair {
+	const char *a, *b;
+	bool meet;
+};
+
+static const struct pair pairs[] = {
+	{ "INBOX", "inbox", true },
+	{ "INBOX", "Inbox2", false },
+	{ "a", "ab", false },
+	{ "*", "INBOX", true },
+	{ "a*", "a", true },
+	{ "a*", "b", false },
+	{ "*c", "abc", true },
+	{ "*c", "abd", false },
+	{ "a*c", "ac", true },
+	{ "a*c*e", "abcde", true },
+	{ "a*c*e", "abcd", false },
+	{ "Work/*", "Home/*", false },
+	{ "Work/*", "*/2025", true },
+	{ "*a", "*b", false },
+	{ "*a*", "*b*", true },
+	{ "%", "a/b", true },
+	{ "\\Junk", "\\junk", true },
+	{ "\\Junk", "\\Sent", false },
+	{ "\\Junk", "INBOX", false },
+	{ "\\Junk", "*", true },
+	{ "\\Junk", "Work/*", false },
+};
+
+static void
+test_meeting(void **state)
+{
+	const struct option *o = option_find(OPTION_FOLDER, "name", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		const struct pair *p = &pairs[i];
+		struct conf_folder a = { .name = NULL }, b = { .name = NULL };
+
+		assert_true(option_set(o, p->a, &a));
+		assert_true(option_set(o, p->b, &b));
+		if (folder_names_meet(&a, &b) != p->meet ||
+		    folder_names_meet(&b, &a) != p->meet)
+			fail_msg("%s and %s", p->a, p->b);
+		option_free(o, &a);
+		option_free(o, &b);
+	}
+}
+
+/* The day begins where the machine is. */
+static void
+test_since(void **state)
+{
+	const struct option *a = row("first");
+	const struct option *f = option_find(OPTION_FOLDER, "first", NULL);
+	struct conf_account account = { .name = NULL };
+	struct conf_folder folder = { .name = NULL };
+
+	(void)state;
+	setenv("TZ", "Europe/Berlin", 1);
+	assert_true(option_set(a, "since 2026-01-31", &account));
+	assert_int_equal(account.first, CONF_FIRST_SINCE);
+	assert_int_equal(account.first_since, 1769814000);
+	assert_true(option_set(a, "since 2026-07-31", &account));
+	assert_int_equal(account.first_since, 1785448800);
+	/* Midnight was left out there. */
+	setenv("TZ", "America/Sao_Paulo", 1);
+	assert_true(option_set(f, "since 2018-11-04", &folder));
+	assert_int_equal(folder.first_since, 1541300400);
+	setenv("TZ", "UTC0", 1);
+	assert_true(option_set(f, "since 1970-01-01", &folder));
+	assert_int_equal(folder.first_since, 0);
+	assert_true(option_set(a, "all", &account));
+	assert_int_equal(account.first, CONF_FIRST_ALL);
+	assert_int_equal(account.first_since, 0);
+	unsetenv("TZ");
 }
 
 #define HEX32 "00112233445566778899aabbccddeeff"
@@ -333,6 +573,11 @@ main(void)
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_texts),
+		cmocka_unit_test(test_argv),
+		cmocka_unit_test(test_nought),
+		cmocka_unit_test(test_folder_names),
+		cmocka_unit_test(test_meeting),
+		cmocka_unit_test(test_since),
 		cmocka_unit_test(test_pin),
 		cmocka_unit_test(test_wants),
 	};
