@@ -119,6 +119,11 @@ struct request {
 
 TAILQ_HEAD(request_list, request);
 
+/* store.c: in the loop. */
+struct request *request_new(bool (*apply)(struct db *db, struct request *r),
+    int64_t id, struct store_done done);
+void request_send(struct store *s, struct request *r);
+
 /* What a listing is compared with. */
 struct mailbox_row {
 	uint64_t generation;
