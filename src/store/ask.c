@@ -296,3 +296,12 @@ store_login(struct store *s, const char *account, int64_t now, int64_t delay,
 	r->pause.pause.login_delay = delay;
 	request_send(s, r);
 }
+
+void
+store_backup(struct store *s, const char *file, struct store_done done)
+{
+	struct request *r = request_new(NULL, 0, done);
+
+	r->owned = mem_strdup(file);
+	request_send(s, r);
+}

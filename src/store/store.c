@@ -44,6 +44,9 @@ struct store {
 	struct request_list queue, answered;
 	bool stop;
 
+	struct request_list copies; /* the thread's: backups wanted ... */
+	struct backup *copy;        /* ... and the one that is being made */
+
 	struct underway underway; /* the loop's */
 	uint64_t killers;
 
@@ -82,19 +85,24 @@ free_all(struct request_list *list)
 
 /* --- the thread ------------------------------------------------------- */
 
-/* Everything that waits; false: nothing does and nothing will. */
+/* Everything that waits; false: nothing does and nothing will.  A backup that
+ * is being made goes on between two groups, but holds up no stop. */
 static bool
 take(struct store *s, struct request_list *group)
 {
+	bool more;
+
 	pthread_mutex_lock(&s->lock);
-	if (TAILQ_EMPTY(&s->queue))
+	if (TAILQ_EMPTY(&s->queue) && TAILQ_EMPTY(&s->copies)) {
 		atomic_store(&s->busy_since, 0);
-	while (TAILQ_EMPTY(&s->queue) && !s->stop)
-		pthread_cond_wait(&s->wake, &s->lock);
+		while (TAILQ_EMPTY(&s->queue) && !s->stop)
+			pthread_cond_wait(&s->wake, &s->lock);
+	}
 	atomic_store(&s->busy_since, now_ms());
 	TAILQ_CONCAT(group, &s->queue, next);
+	more = !TAILQ_EMPTY(group) || !s->stop;
 	pthread_mutex_unlock(&s->lock);
-	return !TAILQ_EMPTY(group);
+	return more;
 }
 
 static void
@@ -126,6 +134,8 @@ apply_group(struct store *s, struct request_list *group)
 {
 	struct request *r;
 
+	if (TAILQ_EMPTY(group))
+		return;
 	if (s->db.error != 0) {
 		fail_group(group, FAULT_NEVER, s->db.message);
 		return;
@@ -178,6 +188,57 @@ give_back(struct store *s, struct request_list *group)
 		ring(s);
 }
 
+/* Backups are not made in a transaction, and take longer than a group. */
+static void
+set_copies_aside(struct store *s, struct request_list *group)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(group); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, next);
+		if (r->apply != NULL)
+			continue;
+		TAILQ_REMOVE(group, r, next);
+		TAILQ_INSERT_TAIL(&s->copies, r, next);
+	}
+}
+
+/* One slice of the first one. */
+static enum backup_progress
+go_on_copying(struct store *s, struct request *r)
+{
+	struct fault *f = &r->answer.fault;
+	int code;
+
+	if (s->db.error != 0) {
+		fault_set(f, FAULT_US, FAULT_NEVER, "backup",
+		    "state database failed: %s; restart", s->db.message);
+		return BACKUP_FAILED;
+	}
+	if (s->copy == NULL)
+		s->copy = backup_begin(&s->db, r->owned, &code, f);
+	return s->copy != NULL ? backup_step(s->copy, &code, f) : BACKUP_FAILED;
+}
+
+static void
+copy_some(struct store *s)
+{
+	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
+	struct request *r = TAILQ_FIRST(&s->copies);
+	enum backup_progress progress;
+
+	if (r == NULL)
+		return;
+	progress = go_on_copying(s, r);
+	if (progress == BACKUP_MORE)
+		return;
+	backup_end(&s->copy);
+	r->answer.ok = progress == BACKUP_DONE;
+	TAILQ_REMOVE(&s->copies, r, next);
+	TAILQ_INSERT_TAIL(&done, r, next);
+	give_back(s, &done);
+}
+
 static void *
 run(void *arg)
 {
@@ -185,9 +246,13 @@ run(void *arg)
 	struct request_list group = TAILQ_HEAD_INITIALIZER(group);
 
 	while (take(s, &group)) {
+		set_copies_aside(s, &group);
 		apply_group(s, &group);
 		give_back(s, &group);
+		copy_some(s);
 	}
+	backup_end(&s->copy);
+	free_all(&s->copies);
 	return NULL;
 }
 
@@ -216,6 +281,7 @@ start(struct store *s, struct fault *fault_r)
 	pthread_cond_init(&s->wake, NULL);
 	TAILQ_INIT(&s->queue);
 	TAILQ_INIT(&s->answered);
+	TAILQ_INIT(&s->copies);
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = s->fd < 0 ? errno : start_thread(s);
 	if (error == 0)
