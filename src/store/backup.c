@@ -13,6 +13,7 @@
 
 #include <sys/stat.h>
 
+#include "base/mem.h"
 #include "store/db.h"
 #include "store/schema.h"
 #include "store/statedir.h"
@@ -82,28 +83,6 @@ open_target(struct target *t, const char *file)
 	return t->fd >= 0;
 }
 
-/* Into an empty file that is there, so that its mode is ours. */
-static bool
-write_draft(struct statedir *d, const struct target *t, int *exit_r,
-    struct fault *fault_r)
-{
-	struct db db = { .dry_run = false };
-	struct query *q;
-	bool ok;
-
-	if (!db_open(&db, d, exit_r, fault_r))
-		return false;
-	q = db_query(&db, "VACUUM INTO ?1");
-	query_text(q, 1, t->draft);
-	query_run(q);
-	ok = db.error == SQLITE_OK;
-	if (!ok)
-		refuse(fault_r, exit_r, EX_IOERR, "cannot write the backup",
-		    db.message);
-	db_close(&db);
-	return ok;
-}
-
 /* Where a rename cannot keep off what is there, a second name can. */
 static bool
 publish(const struct target *t)
@@ -119,38 +98,164 @@ publish(const struct target *t)
 	return fsync(t->dir) == 0;
 }
 
-/* Also the journal that SQLite leaves beside it when it fails. */
 static void
 discard(const struct target *t)
 {
-	char journal[sizeof(t->draft) + sizeof("-journal")];
+	static const char *const also[] = { "-journal", "-wal" };
 
-	snprintf(journal, sizeof(journal), "%s-journal", t->draft);
-	unlink(journal);
+	for (size_t i = 0; i < sizeof(also) / sizeof(also[0]); i++) {
+		char beside[sizeof(t->draft) + 16];
+
+		snprintf(beside, sizeof(beside), "%s%s", t->draft, also[i]);
+		unlink(beside);
+	}
 	unlink(t->draft);
+}
+
+/* Pages of a slice: its sync takes no longer than that of a large group. */
+#define SLICE 256
+
+struct backup {
+	struct target target;
+	struct db *db; /* foreign: what is copied */
+	sqlite3 *copy;
+	sqlite3_backup *run;
+	char *file; /* as it was asked for */
+};
+
+/* Into an empty file that is there, so that its mode is ours.  It is nothing
+ * before it is whole, so SQLite need not protect it meanwhile. */
+static bool
+open_copy(struct backup *b)
+{
+	return sqlite3_open_v2(b->target.draft, &b->copy,
+		   SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
+		       SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX,
+		   NULL) == SQLITE_OK &&
+	       sqlite3_exec(b->copy,
+		   "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF;"
+		   "PRAGMA synchronous=OFF",
+		   NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool
+not_written(struct backup *b, int *exit_r, struct fault *fault_r)
+{
+	return refuse(fault_r, exit_r, EX_IOERR, "cannot write the backup",
+	    sqlite3_errmsg(b->copy));
+}
+
+struct backup *
+backup_begin(
+    struct db *db, const char *file, int *exit_r, struct fault *fault_r)
+{
+	struct backup *b = mem_alloc(sizeof(*b));
+
+	b->target = (struct target){ .dir = -1, .fd = -1 };
+	b->db = db;
+	b->file = mem_strdup(file);
+	if (db->dry_run) {
+		refuse(fault_r, exit_r, EX_USAGE, file,
+		    "a dry run makes no backup");
+	} else if (!open_target(&b->target, file)) {
+		failed(fault_r, exit_r, file);
+	} else {
+		if (open_copy(b))
+			b->run = sqlite3_backup_init(
+			    b->copy, "main", db->sql, "main");
+		if (b->run != NULL)
+			return b;
+		not_written(b, exit_r, fault_r);
+	}
+	backup_end(&b);
+	return NULL;
+}
+
+/* Our file does not need a write-ahead log to be read. */
+static bool
+finish_copy(struct backup *b)
+{
+	int code = sqlite3_backup_finish(b->run);
+
+	b->run = NULL;
+	if (code != SQLITE_OK ||
+	    sqlite3_exec(b->copy, "PRAGMA journal_mode=DELETE", NULL, NULL,
+		NULL) != SQLITE_OK)
+		return false;
+	sqlite3_close(b->copy);
+	b->copy = NULL;
+	return true;
+}
+
+enum backup_progress
+backup_step(struct backup *b, int *exit_r, struct fault *fault_r)
+{
+	int code = sqlite3_backup_step(b->run, SLICE);
+
+	if (code != SQLITE_OK && code != SQLITE_DONE) {
+		refuse(fault_r, exit_r, EX_IOERR, "cannot write the backup",
+		    sqlite3_errstr(code));
+		return BACKUP_FAILED;
+	}
+	if (fdatasync(b->target.fd) != 0) {
+		failed(fault_r, exit_r, b->file);
+		return BACKUP_FAILED;
+	}
+	if (code == SQLITE_OK)
+		return BACKUP_MORE;
+	if (!finish_copy(b)) {
+		not_written(b, exit_r, fault_r);
+		return BACKUP_FAILED;
+	}
+	if (!publish(&b->target)) {
+		failed(fault_r, exit_r, b->file);
+		return BACKUP_FAILED;
+	}
+	*exit_r = EX_OK;
+	return BACKUP_DONE;
+}
+
+void
+backup_end(struct backup **bp)
+{
+	struct backup *b = *bp;
+
+	*bp = NULL;
+	if (b == NULL)
+		return;
+	sqlite3_backup_finish(b->run);
+	sqlite3_close(b->copy);
+	if (b->target.fd >= 0) {
+		discard(&b->target);
+		close(b->target.fd);
+	}
+	if (b->target.dir >= 0)
+		close(b->target.dir);
+	free(b->file);
+	free(b);
 }
 
 bool
 backup_write(
     struct statedir *d, const char *file, int *exit_r, struct fault *fault_r)
 {
-	struct target t = { .dir = -1, .fd = -1 };
-	bool ok = false;
+	enum backup_progress progress = BACKUP_FAILED;
+	struct db db = { .dry_run = false };
+	struct backup *b;
 
 	if (d->fresh)
 		return refuse(fault_r, exit_r, EX_DATAERR, d->path,
 		    "there is no state here yet");
-	if (!open_target(&t, file))
-		failed(fault_r, exit_r, file);
-	else if (write_draft(d, &t, exit_r, fault_r))
-		ok = publish(&t) || failed(fault_r, exit_r, file);
-	if (!ok && t.fd >= 0)
-		discard(&t);
-	if (t.fd >= 0)
-		close(t.fd);
-	if (t.dir >= 0)
-		close(t.dir);
-	return ok;
+	if (!db_open(&db, d, exit_r, fault_r))
+		return false;
+	b = backup_begin(&db, file, exit_r, fault_r);
+	if (b != NULL)
+		do
+			progress = backup_step(b, exit_r, fault_r);
+		while (progress == BACKUP_MORE);
+	backup_end(&b);
+	db_close(&db);
+	return progress == BACKUP_DONE;
 }
 
 /* --- restore: a copy in a directory of its own ------------------------ */

@@ -32,6 +32,23 @@ enum backup_rule {
 bool backup_write(
     struct statedir *d, const char *file, int *exit_r, struct fault *fault_r);
 
+/* The same of an open database, in slices; between two of them it may be read
+ * and changed, and what is changed is in the backup.  No transaction may be
+ * open. */
+struct backup;
+struct db;
+enum backup_progress {
+	BACKUP_MORE,
+	BACKUP_DONE,
+	BACKUP_FAILED,
+};
+struct backup *backup_begin(
+    struct db *db, const char *file, int *exit_r, struct fault *fault_r);
+enum backup_progress backup_step(
+    struct backup *b, int *exit_r, struct fault *fault_r);
+/* What is not DONE leaves nothing behind. */
+void backup_end(struct backup **b);
+
 struct backup_restore {
 	const char *file;
 	enum backup_rule rule; /* not BACKUP_SETTLED */

@@ -93,7 +93,8 @@ struct request_pause {
 struct request {
 	TAILQ_ENTRY(request) next;
 	/* In the database thread, inside a transaction.  false: refused, with
-	 * the fault set; an error of SQLite is seen in db->error instead. */
+	 * the fault set; an error of SQLite is seen in db->error instead.
+	 * NULL: a backup (store.c), to the file in owned. */
 	bool (*apply)(struct db *db, struct request *r);
 	struct store_done done; /* run is NULL where nobody asks */
 	struct store_answer answer;
@@ -118,6 +119,11 @@ struct request {
 };
 
 TAILQ_HEAD(request_list, request);
+
+/* store.c: in the loop. */
+struct request *request_new(bool (*apply)(struct db *db, struct request *r),
+    int64_t id, struct store_done done);
+void request_send(struct store *s, struct request *r);
 
 /* What a listing is compared with. */
 struct mailbox_row {

@@ -45,6 +45,9 @@ struct store {
 	bool stop;
 	struct store_stats stats;
 
+	struct request_list copies; /* the thread's: backups wanted ... */
+	struct backup *copy;        /* ... and the one that is being made */
+
 	struct underway underway; /* the loop's */
 	uint64_t killers;
 
@@ -95,19 +98,24 @@ free_all(struct request_list *list)
 
 /* --- the thread ------------------------------------------------------- */
 
-/* Everything that waits; false: nothing does and nothing will. */
+/* Everything that waits; false: nothing does and nothing will.  A backup that
+ * is being made goes on between two groups, but holds up no stop. */
 static bool
 take(struct store *s, struct request_list *group)
 {
+	bool more;
+
 	pthread_mutex_lock(&s->lock);
-	if (TAILQ_EMPTY(&s->queue))
+	if (TAILQ_EMPTY(&s->queue) && TAILQ_EMPTY(&s->copies)) {
 		atomic_store(&s->busy_since, 0);
-	while (TAILQ_EMPTY(&s->queue) && !s->stop)
-		pthread_cond_wait(&s->wake, &s->lock);
+		while (TAILQ_EMPTY(&s->queue) && !s->stop)
+			pthread_cond_wait(&s->wake, &s->lock);
+	}
 	atomic_store(&s->busy_since, now_ms());
 	TAILQ_CONCAT(group, &s->queue, next);
+	more = !TAILQ_EMPTY(group) || !s->stop;
 	pthread_mutex_unlock(&s->lock);
-	return !TAILQ_EMPTY(group);
+	return more;
 }
 
 static void
@@ -149,6 +157,8 @@ apply_group(struct store *s, struct request_list *group)
 	struct request *r;
 	int64_t requests = 0, start;
 
+	if (TAILQ_EMPTY(group))
+		return;
 	if (s->db.error != 0) {
 		fail_group(group, FAULT_NEVER, s->db.message);
 		return;
@@ -206,6 +216,57 @@ give_back(struct store *s, struct request_list *group)
 		ring(s);
 }
 
+/* Backups are not made in a transaction, and take longer than a group. */
+static void
+set_copies_aside(struct store *s, struct request_list *group)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(group); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, next);
+		if (r->apply != NULL)
+			continue;
+		TAILQ_REMOVE(group, r, next);
+		TAILQ_INSERT_TAIL(&s->copies, r, next);
+	}
+}
+
+/* One slice of the first one. */
+static enum backup_progress
+go_on_copying(struct store *s, struct request *r)
+{
+	struct fault *f = &r->answer.fault;
+	int code;
+
+	if (s->db.error != 0) {
+		fault_set(f, FAULT_US, FAULT_NEVER, "backup",
+		    "state database failed: %s; restart", s->db.message);
+		return BACKUP_FAILED;
+	}
+	if (s->copy == NULL)
+		s->copy = backup_begin(&s->db, r->owned, &code, f);
+	return s->copy != NULL ? backup_step(s->copy, &code, f) : BACKUP_FAILED;
+}
+
+static void
+copy_some(struct store *s)
+{
+	struct request_list done = TAILQ_HEAD_INITIALIZER(done);
+	struct request *r = TAILQ_FIRST(&s->copies);
+	enum backup_progress progress;
+
+	if (r == NULL)
+		return;
+	progress = go_on_copying(s, r);
+	if (progress == BACKUP_MORE)
+		return;
+	backup_end(&s->copy);
+	r->answer.ok = progress == BACKUP_DONE;
+	TAILQ_REMOVE(&s->copies, r, next);
+	TAILQ_INSERT_TAIL(&done, r, next);
+	give_back(s, &done);
+}
+
 static void *
 run(void *arg)
 {
@@ -213,9 +274,13 @@ run(void *arg)
 	struct request_list group = TAILQ_HEAD_INITIALIZER(group);
 
 	while (take(s, &group)) {
+		set_copies_aside(s, &group);
 		apply_group(s, &group);
 		give_back(s, &group);
+		copy_some(s);
 	}
+	backup_end(&s->copy);
+	free_all(&s->copies);
 	return NULL;
 }
 
@@ -244,6 +309,7 @@ start(struct store *s, struct fault *fault_r)
 	pthread_cond_init(&s->wake, NULL);
 	TAILQ_INIT(&s->queue);
 	TAILQ_INIT(&s->answered);
+	TAILQ_INIT(&s->copies);
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = s->fd < 0 ? errno : start_thread(s);
 	if (error == 0)
@@ -382,7 +448,7 @@ store_end(struct store *s, int64_t id)
 
 /* --- requests --------------------------------------------------------- */
 
-static struct request *
+struct request *
 request_new(bool (*apply)(struct db *db, struct request *r), int64_t id,
     struct store_done done)
 {
@@ -394,65 +460,13 @@ request_new(bool (*apply)(struct db *db, struct request *r), int64_t id,
 	return r;
 }
 
-static void
-send_request(struct store *s, struct request *r)
+void
+request_send(struct store *s, struct request *r)
 {
 	pthread_mutex_lock(&s->lock);
 	TAILQ_INSERT_TAIL(&s->queue, r, next);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-}
-
-static const struct store_done nobody = { .run = NULL };
-
-/* n strings behind their pointers, in one block. */
-static char **
-copy_strings(const char *const *strings, size_t n)
-{
-	size_t size = n * sizeof(char *);
-	char **copy;
-	char *at;
-
-	for (size_t i = 0; i < n; i++)
-		size += strlen(strings[i]) + 1;
-	copy = mem_alloc(size);
-	at = (char *)(copy + n);
-	for (size_t i = 0; i < n; i++) {
-		copy[i] = at;
-		at = stpcpy(at, strings[i]) + 1;
-	}
-	return copy;
-}
-
-void
-store_mailbox(struct store *s, const struct store_account *account,
-    const char *folder, struct store_done done)
-{
-	const char *const strings[] = { account->name, account->user,
-		account->host, folder };
-	struct request *r = request_new(mailbox_find, 0, done);
-	char **copy = copy_strings(strings, 4);
-
-	r->owned = copy;
-	r->mailbox = (struct request_mailbox){
-		.name = copy[0],
-		.user = copy[1],
-		.host = copy[2],
-		.folder = copy[3],
-	};
-	send_request(s, r);
-}
-
-void
-store_listing_begin(struct store *s, int64_t mailbox)
-{
-	send_request(s, request_new(listing_begin, mailbox, nobody));
-}
-
-void
-store_listing_drop(struct store *s, int64_t mailbox)
-{
-	send_request(s, request_new(listing_drop, mailbox, nobody));
 }
 
 /* The last request in the queue, if it still has room for so much more of the
@@ -471,7 +485,8 @@ open_batch(struct store *s, int64_t mailbox, size_t size)
 static struct request *
 new_batch(struct store *s, int64_t mailbox, size_t size)
 {
-	struct request *r = request_new(listing_add, mailbox, nobody);
+	struct request *r = request_new(
+	    listing_add, mailbox, (struct store_done){ .run = NULL });
 
 	r->entries.room = size > BATCH_SIZE ? size : BATCH_SIZE;
 	r->owned = mem_alloc(r->entries.room);
@@ -509,238 +524,4 @@ store_listing_add(struct store *s, int64_t mailbox,
 		add_entry(s, mailbox, &entries[i]);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-}
-
-void
-store_listing_end(struct store *s, int64_t mailbox,
-    const struct store_listing *l, struct store_done done)
-{
-	struct request *r = request_new(listing_end, mailbox, done);
-	char **copy = copy_strings(l->destinations, l->ndestinations);
-
-	r->owned = copy;
-	r->listing = *l;
-	r->listing.destinations = (const char *const *)copy;
-	send_request(s, r);
-}
-
-void
-store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
-    size_t limit, struct store_done done)
-{
-	struct request *r = request_new(work_pending, mailbox, done);
-
-	r->now = now;
-	r->page = (struct request_page){ .after = after, .limit = limit };
-	send_request(s, r);
-}
-
-void
-store_removals(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
-    struct store_done done)
-{
-	struct request *r = request_new(work_removals, mailbox, done);
-
-	r->page = (struct request_page){ .after = after, .limit = limit };
-	send_request(s, r);
-}
-
-void
-store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
-    struct store_done done)
-{
-	struct request *r = request_new(delivery_in_doubt, id, done);
-	struct request_attempt *copy = &r->attempt;
-
-	r->now = a->now;
-	copy->attempt = a->attempt;
-	copy->size = a->size;
-	memcpy(copy->fingerprint, a->fingerprint, sizeof(copy->fingerprint));
-	memcpy(copy->hash, a->hash, sizeof(copy->hash));
-	snprintf(copy->trace, sizeof(copy->trace), "%s", a->trace);
-	send_request(s, r);
-}
-
-static void
-copy_reply(struct request *r, const char *reply)
-{
-	snprintf(r->verdict.reply, sizeof(r->verdict.reply), "%s",
-	    reply != NULL ? reply : "");
-}
-
-void
-store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
-    const char *reply, struct store_done done)
-{
-	struct request *r = request_new(delivery_relayed, id, done);
-
-	r->now = now;
-	r->verdict.remove = remove;
-	copy_reply(r, reply);
-	send_request(s, r);
-}
-
-void
-store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
-    struct store_done done)
-{
-	struct request *r = request_new(delivery_refused, id, done);
-
-	r->now = refusal->now;
-	r->verdict.state = refusal->state;
-	r->verdict.next_try = refusal->next_try;
-	r->verdict.counted = refusal->counted;
-	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
-	    refusal->trace != NULL ? refusal->trace : "");
-	r->verdict.identified = refusal->fingerprint != NULL;
-	if (r->verdict.identified)
-		memcpy(r->verdict.fingerprint, refusal->fingerprint,
-		    sizeof(r->verdict.fingerprint));
-	copy_reply(r, refusal->reply);
-	send_request(s, r);
-}
-
-void
-store_unknown(struct store *s, int64_t mailbox, uint32_t after, size_t limit,
-    struct store_done done)
-{
-	struct request *r = request_new(recognise_unknown, mailbox, done);
-
-	r->page = (struct request_page){ .after = after, .limit = limit };
-	send_request(s, r);
-}
-
-void
-store_headers(struct store *s, int64_t mailbox,
-    const struct store_header *headers, size_t n)
-{
-	struct request *r = request_new(recognise_headers, mailbox, nobody);
-	struct store_header *copy = mem_array(n, sizeof(*copy));
-
-	memcpy(copy, headers, n * sizeof(*copy));
-	r->owned = copy;
-	r->headers.n = n;
-	send_request(s, r);
-}
-
-void
-store_accept(
-    struct store *s, const char *account, bool as_known, struct store_done done)
-{
-	struct request *r = request_new(recognise_accept, 0, done);
-
-	r->owned = mem_strdup(account);
-	r->accept.account = r->owned;
-	r->accept.decision = as_known ? RECOGNISE_AS_KNOWN : RECOGNISE_RELAY;
-	send_request(s, r);
-}
-
-void
-store_find_trace(struct store *s, const char *const *traces, size_t n,
-    struct store_done done)
-{
-	struct request *r = request_new(trace_find, 0, done);
-
-	r->owned = copy_strings(traces, n);
-	r->traces.n = n;
-	send_request(s, r);
-}
-
-static struct request *
-choice_new(bool (*apply)(struct db *db, struct request *r),
-    const struct store_choice *c, struct store_done done)
-{
-	const char *const strings[] = { c->account != NULL ? c->account : "",
-		c->trace != NULL ? c->trace : "" };
-	struct request *r = request_new(apply, 0, done);
-	char **copy = copy_strings(strings, 2);
-
-	r->owned = copy;
-	r->choice = (struct request_choice){
-		.account = copy[0],
-		.trace = copy[1],
-		.id = c->id,
-	};
-	return r;
-}
-
-void
-store_held_list(struct store *s, const struct store_choice *c, int64_t after,
-    size_t limit, struct store_done done)
-{
-	struct request *r = choice_new(held_list, c, done);
-
-	r->choice.after = after;
-	r->choice.limit = limit;
-	send_request(s, r);
-}
-
-void
-store_held_release(struct store *s, const struct store_choice *c, int64_t now,
-    struct store_done done)
-{
-	struct request *r = choice_new(held_release, c, done);
-
-	r->now = now;
-	send_request(s, r);
-}
-
-void
-store_held_drop(struct store *s, const struct store_choice *c, int64_t now,
-    struct store_done done)
-{
-	struct request *r = choice_new(held_drop, c, done);
-
-	r->now = now;
-	send_request(s, r);
-}
-
-static struct request *
-pause_request(bool (*apply)(struct db *db, struct request *r),
-    const struct store_who *who, struct store_done done)
-{
-	struct request *r = request_new(apply, 0, done);
-	char **copy = copy_strings(&who->name, 1);
-
-	r->owned = copy;
-	r->pause.who = *who;
-	r->pause.who.name = copy[0];
-	return r;
-}
-
-void
-store_pause_load(
-    struct store *s, const struct store_who *who, struct store_done done)
-{
-	send_request(s, pause_request(pause_load, who, done));
-}
-
-void
-store_pause_save(struct store *s, const struct store_who *who,
-    const struct store_pause *p, struct store_done done)
-{
-	struct request *r = pause_request(pause_save, who, done);
-
-	r->pause.pause = *p;
-	send_request(s, r);
-}
-
-void
-store_resume(struct store *s, const char *name, struct store_done done)
-{
-	struct store_who who = { .name = name };
-
-	send_request(s, pause_request(pause_end, &who, done));
-}
-
-void
-store_login(struct store *s, const char *account, int64_t now, int64_t delay,
-    struct store_done done)
-{
-	struct store_who who = { .party = STORE_ACCOUNT, .name = account };
-	struct request *r = pause_request(pause_login, &who, done);
-
-	r->pause.pause.last_login = now;
-	r->pause.pause.login_delay = delay;
-	send_request(s, r);
 }

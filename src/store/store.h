@@ -354,6 +354,11 @@ void store_held_drop(struct store *s, const struct store_choice *c, int64_t now,
     struct store_done done);
 void store_held_free(struct store_held *rows, size_t n);
 
+/* A backup as that of backup_write(): what was answered before is in it.  It
+ * is made in slices between the groups, so its answer comes late, out of order
+ * and, when the store is closed before, never; then nothing is left of it. */
+void store_backup(struct store *s, const char *file, struct store_done done);
+
 void store_items_free(struct store_item *items, size_t n);
 
 #endif

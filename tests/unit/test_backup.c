@@ -167,6 +167,138 @@ another_machine_gets_the_same_key(void **state)
 	assert_true(w->a.baseline);
 }
 
+/* --- while it is in use ------------------------------------------------ */
+
+struct late {
+	bool answered;
+	struct store_answer a;
+};
+
+static void
+on_copied(void *arg, struct store_answer *a)
+{
+	struct late *late = arg;
+
+	late->answered = true;
+	late->a = *a;
+}
+
+static struct late
+copy_while_running(struct world *w)
+{
+	struct late late = { .answered = false };
+
+	store_backup(w->store, file, (struct store_done){ on_copied, &late });
+	while (!late.answered) {
+		w->waiting = true;
+		store_work(w->store, w->mailbox, 1, 0, 1, world_done(w));
+		world_wait(w);
+	}
+	return late;
+}
+
+/* As a file that needs no log beside it. */
+static void
+assert_plain_file(void)
+{
+	unsigned char head[20];
+	FILE *f = fopen(file, "r");
+
+	assert_non_null(f);
+	assert_int_equal(fread(head, 1, sizeof(head), f), sizeof(head));
+	fclose(f);
+	assert_int_equal(head[18], 1);
+	assert_int_equal(head[19], 1);
+}
+
+static void
+made_while_in_use(void **state)
+{
+	struct world *w = *state;
+	unsigned char key[STORE_KEY_SIZE];
+	struct stat st;
+	unsigned n;
+
+	memcpy(key, store_install_key(w->store), sizeof(key));
+	assert_true(world_poll(w, UIDS("before"))->ok);
+	world_poll(w, UIDS("before", "waits"));
+	disk_syncs = 0;
+	assert_true(copy_while_running(w).a.ok);
+	assert_true(disk_syncs >= 3); /* pages, file, folder */
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_plain_file();
+	n = files_in(w->base);
+	/* What comes later is not in it. */
+	world_poll(w, UIDS("before", "waits", "later"));
+	{
+		struct late again = copy_while_running(w);
+
+		assert_refused(&again.a, FAULT_US, FAULT_NEVER, "File exists");
+	}
+	assert_int_equal(files_in(w->base), n);
+	world_close(w);
+	assert_true(restore(w, BACKUP_ASK, true));
+	world_open(w);
+	assert_memory_equal(key, store_install_key(w->store), sizeof(key));
+	assert_int_equal(
+	    world_poll(w, UIDS("before", "waits", "later"))->added, 1);
+	assert_int_equal(w->a.waiting, 2);
+}
+
+/* Records that come while it is made are in it, and are not held up: each is
+ * answered before the backup of many slices is. */
+static void
+what_changes_meanwhile_is_in_it(void **state)
+{
+	struct world *w = *state;
+	struct late late = { .answered = false };
+	int between = 0;
+
+	world_poll(w, NOTHING);
+	world_close(w);
+	world_sql(w, "CREATE TABLE ballast (x);"
+		     "WITH n(i) AS (SELECT 1 UNION ALL"
+		     " SELECT i + 1 FROM n WHERE i < 8000)"
+		     "INSERT INTO ballast SELECT randomblob(3000) FROM n");
+	world_open(w);
+	store_backup(w->store, file, (struct store_done){ on_copied, &late });
+	while (!late.answered) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "m%d", between);
+		assert_int_equal(world_poll(w, UIDS(name))->added, 1);
+		between += !late.answered;
+	}
+	assert_true(late.a.ok);
+	assert_true(between > 3);
+	world_close(w);
+	assert_true(restore(w, BACKUP_RELAY, true));
+	assert_true(
+	    world_number(w, "SELECT count(*) FROM delivery") >= between - 1);
+	world_open(w); /* with a quick_check */
+}
+
+static void
+closed_before_it_is_done(void **state)
+{
+	struct world *w = *state;
+	struct late late = { .answered = false };
+	unsigned n = files_in(w->base);
+
+	store_backup(w->store, file, (struct store_done){ on_copied, &late });
+	world_close(w);
+	assert_false(late.answered);
+	/* Whole, or not there. */
+	assert_true(files_in(w->base) == n || access(file, F_OK) == 0);
+	world_open(w);
+	disk_fails = true;
+	late = copy_while_running(w);
+	disk_fails = false;
+	assert_false(late.a.ok);
+	assert_true(files_in(w->base) == n || access(file, F_OK) == 0);
+}
+
 /* --- what is refused -------------------------------------------------- */
 
 static void
@@ -429,6 +561,9 @@ main(void)
 		TEST(nothing_is_left_of_one_that_failed),
 		TEST(no_state_no_backup),
 		TEST(another_machine_gets_the_same_key),
+		TEST(made_while_in_use),
+		TEST(what_changes_meanwhile_is_in_it),
+		TEST(closed_before_it_is_done),
 		TEST(over_another_only_with_force),
 		TEST(bad_files),
 		TEST(after_an_attempt_that_died),
