@@ -679,6 +679,7 @@ conf_load(const char *file, struct conf_problems *problems)
 		.problems = problems,
 	};
 
+	l.conf->refs = 1;
 	*problems = (struct conf_problems){ .list = NULL };
 	entry_init(
 	    &l.places.globals, (struct conf_place){ intern(&l, file), 0 });
@@ -697,21 +698,33 @@ conf_load(const char *file, struct conf_problems *problems)
 	return l.conf;
 }
 
+struct conf *
+conf_ref(struct conf *c)
+{
+	c->refs++;
+	return c;
+}
+
+static void
+free_all(struct conf *c)
+{
+	for (size_t i = 0; i < c->naccounts; i++) {
+		free(c->accounts[i].destinations);
+		option_free_all(OPTION_ACCOUNT, &c->accounts[i]);
+	}
+	for (size_t i = 0; i < c->ndestinations; i++)
+		option_free_all(OPTION_DESTINATION, &c->destinations[i]);
+	option_free_all(OPTION_GLOBAL, c);
+	free(c->accounts);
+	free(c->destinations);
+	free(c);
+}
+
 void
 conf_free(struct conf **c)
 {
-	if (*c == NULL)
-		return;
-	for (size_t i = 0; i < (*c)->naccounts; i++) {
-		free((*c)->accounts[i].destinations);
-		option_free_all(OPTION_ACCOUNT, &(*c)->accounts[i]);
-	}
-	for (size_t i = 0; i < (*c)->ndestinations; i++)
-		option_free_all(OPTION_DESTINATION, &(*c)->destinations[i]);
-	option_free_all(OPTION_GLOBAL, *c);
-	free((*c)->accounts);
-	free((*c)->destinations);
-	free(*c);
+	if (*c != NULL && --(*c)->refs == 0)
+		free_all(*c);
 	*c = NULL;
 }
 

@@ -109,6 +109,7 @@ struct conf_account {
 };
 
 struct conf {
+	unsigned refs; /* conf_ref() */
 	struct conf_account *accounts;
 	size_t naccounts;
 	struct conf_destination *destinations;
@@ -147,8 +148,20 @@ struct conf_problems {
 /* NULL when there is any error; problems are filled in either way, sorted by
  * file and line, and are the caller's to free. */
 struct conf *conf_load(const char *file, struct conf_problems *problems);
+/* One more owner; conf_free() drops one, the last one frees it.  In one thread,
+ * like all of this. */
+struct conf *conf_ref(struct conf *c);
 void conf_free(struct conf **c);
 void conf_problems_free(struct conf_problems *p);
+
+/* Whether everything that the configuration says of it is the same, of
+ * destinations an account's only their names.  For a reload: what is equal goes
+ * on as it is. */
+bool conf_account_equal(
+    const struct conf_account *a, const struct conf_account *b);
+bool conf_destination_equal(
+    const struct conf_destination *a, const struct conf_destination *b);
+bool conf_globals_equal(const struct conf *a, const struct conf *b);
 
 /* Every option, a line each, tab-separated: scope, name, type, default, range
  * or choices, help.  "-" stands for none, "(required)" for no default. */

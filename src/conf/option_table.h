@@ -78,6 +78,10 @@ bool option_set(const struct option *o, const char *text, void *structure);
 /* What option_set() stored, of one option and of all of a scope. */
 void option_free(const struct option *o, void *structure);
 void option_free_all(enum option_scope scope, void *structure);
+/* Whether two structures have the same value of an option, of all of a scope.
+ * Lists are equal when they have the same in the same order. */
+bool option_equal(const struct option *o, const void *a, const void *b);
+bool option_equal_all(enum option_scope scope, const void *a, const void *b);
 bool option_is_address(const char *text); /* local@domain */
 
 /* Text of a bounded size, so that it needs no owner. */

@@ -313,7 +313,8 @@ hex_digit(char c)
 static bool
 set_pin(const char *text, unsigned char *pin)
 {
-	unsigned char value[32];
+	static const unsigned char none[32];
+	unsigned char value[sizeof(none)];
 	size_t n = 0;
 
 	while (n < sizeof(value)) {
@@ -327,7 +328,8 @@ set_pin(const char *text, unsigned char *pin)
 		if (*text == ':' && n < sizeof(value))
 			text++;
 	}
-	if (*text != '\0')
+	/* Zeros are no certificate's, and what a field has that was not set. */
+	if (*text != '\0' || memcmp(value, none, sizeof(none)) == 0)
 		return false;
 	memcpy(pin, value, sizeof(value));
 	return true;

@@ -1,7 +1,8 @@
 # --- conf, auth ---
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_option_table tests/unit/test_conf \
-	tests/unit/test_conf_folders tests/unit/test_credential tests/unit/test_sasl
+	tests/unit/test_conf_equal tests/unit/test_conf_folders \
+	tests/unit/test_credential tests/unit/test_sasl
 endif
 tests_unit_test_option_table_SOURCES = tests/unit/test_option_table.c
 tests_unit_test_option_table_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -13,6 +14,10 @@ CONF_TEST_LIBS = libconf.a libbase.a $(CONFIG_LIBS) $(CMOCKA_LIBS) \
 tests_unit_test_conf_SOURCES = tests/unit/test_conf.c $(CONF_FIXTURE)
 tests_unit_test_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_LDADD = $(CONF_TEST_LIBS)
+tests_unit_test_conf_equal_SOURCES = tests/unit/test_conf_equal.c \
+	$(CONF_FIXTURE)
+tests_unit_test_conf_equal_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_equal_LDADD = $(CONF_TEST_LIBS)
 tests_unit_test_conf_folders_SOURCES = tests/unit/test_conf_folders.c \
 	$(CONF_FIXTURE)
 tests_unit_test_conf_folders_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -541,6 +541,9 @@ test_pin(void **state)
 	assert_int_equal(a.server.pin[0], 0xff);
 	assert_int_equal(a.server.pin[31], 0xfe);
 	assert_false(option_set(o, HEX32, &a));
+	assert_false(option_set(o,
+	    "0000000000000000000000000000000000000000000000000000000000000000",
+	    &a));
 	assert_false(option_set(o, HEX32 HEX32 "0", &a));
 	assert_false(option_set(o, HEX32 HEX32 ":", &a));
 	assert_false(option_set(o, ":" HEX32 HEX32, &a));
