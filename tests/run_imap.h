@@ -13,9 +13,10 @@
 struct run_imap {
 	/* c CAPABILITY, l LOGIN, L LOGIN with a literal, a AUTHENTICATE,
 	 * A AUTHENTICATE with an initial response, i ID, s SELECT, x EXAMINE,
-	 * f SEARCH from 5, d SEARCH DELETED, z FETCH sizes, b FETCH bodies,
-	 * h FETCH headers, t STORE, e EXPUNGE, n NOOP, u UNSELECT, q LOGOUT.  A
-	 * command with a comma behind it does not hold up the next. */
+	 * m LIST, I IDLE, f SEARCH from 5, d SEARCH DELETED, z FETCH sizes, b
+	 * FETCH bodies, h FETCH headers, t STORE, e EXPUNGE, n NOOP, u
+	 * UNSELECT, q LOGOUT.  A command with a comma behind it does not hold
+	 * up the next. */
 	const char *script;
 	const char *at;
 	struct imap m;
@@ -67,6 +68,10 @@ run_imap_send(struct imap *m, char c)
 		return imap_search_from(m, 5);
 	case 'd':
 		return imap_search_deleted(m, set);
+	case 'm':
+		return imap_list(m, span_str("*"));
+	case 'I':
+		return imap_idle(m);
 	case 'z':
 		return imap_fetch_sizes(m, set);
 	case 'b':
@@ -151,6 +156,13 @@ run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 		break;
 	case IMAP_EV_FETCHED:
 		run_imap_fetched(e, t);
+		break;
+	case IMAP_EV_MAILBOX:
+		trail_event(t, "mailbox %.*s%s special=%u", (int)e->text.n,
+		    e->text.p, e->noselect ? " noselect" : "", e->special);
+		break;
+	case IMAP_EV_IDLING:
+		trail_event(t, "idling");
 		break;
 	case IMAP_EV_EXISTS:
 		trail_event(

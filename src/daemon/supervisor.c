@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/supervisor.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <sys/queue.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/account.h"
 #include "daemon/notify.h"
+#include "daemon/terms.h"
+#include "daemon/view.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "relay/retry.h"
+#include "relay/sched.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
 #include "relay/worker.h"
@@ -23,34 +28,46 @@
 
 #define ROOM_INTERVAL 5 /* seconds from one look at a full disk to the next */
 
-/* One account and its place in the timetable. */
-struct post {
-	struct supervisor *supervisor;
-	const struct conf_account *account;
-	struct worker_context context;
-	struct sink **sinks; /* owned array of foreign sinks */
-	struct worker *worker;
-	struct timer due;
-	struct store_who who;
-	struct store_pause pause;
-};
-
 /* One destination and what is remembered of it. */
 struct gate {
+	TAILQ_ENTRY(gate) link;
 	struct supervisor *supervisor;
+	struct conf *conf; /* a reference, of which config is a part */
+	const struct conf_destination *config;
 	struct sink *sink; /* owned */
 	struct store_who who;
+	bool loaded; /* its pause was read */
 };
+TAILQ_HEAD(gates, gate);
+
+/* One account and where it stands in the course of things. */
+struct post {
+	TAILQ_ENTRY(post) link;
+	struct supervisor *supervisor;
+	struct account *account; /* owned */
+	struct gate **gates;     /* owned array of foreign gates */
+	bool loaded;             /* its pause was read ... */
+	bool begun;              /* ... and it is on duty */
+	struct store_pause pause;
+};
+TAILQ_HEAD(posts, post);
 
 struct supervisor {
 	struct supervisor_options o;
-	struct gate *gates; /* owned, as conf->destinations */
+	struct conf *conf; /* a reference */
+	struct gates gates;
+	struct posts posts;
+	struct posts retired; /* still ending what they had begun */
+	struct gates closing; /* used by some of those */
+	struct account_context context;
 	struct spool_pool *pool;
-	struct post *posts; /* owned */
-	size_t nposts;
+	struct sched sched;
+	struct timer turn;
 	const struct worker *suspect; /* of the workers */
 	size_t loading;               /* pauses that the store was asked for */
-	struct timer grace;
+	struct timer grace, reap;
+	int64_t started; /* wall clock */
+	unsigned reloads, reloads_failed;
 	char host[256];
 	bool stopping;
 	bool failed, deferred; /* some poll; for the exit code */
@@ -67,351 +84,19 @@ is_wanted(const struct supervisor_options *o, const char *name)
 	return o->nonly == 0;
 }
 
+/* --- the end of everything */
+
 static void
 stop_when_quiet(struct supervisor *s)
 {
-	for (size_t i = 0; i < s->nposts; i++)
-		if (worker_busy(s->posts[i].worker))
+	const struct post *p;
+
+	if (s->loading > 0 || !TAILQ_EMPTY(&s->retired))
+		return;
+	TAILQ_FOREACH (p, &s->posts, link)
+		if (!account_is_quiet(p->account))
 			return;
 	loop_stop(s->o.net->loop);
-}
-
-/* What waits for a destination is told of by the destination. */
-static int
-priority(const struct post *p, const struct fault *f, bool tell)
-{
-	if (tell)
-		return LOG_ERR;
-	if (p->supervisor->o.once || f->scope == FAULT_US)
-		return LOG_WARNING;
-	return f->scope == FAULT_ACCOUNT && p->pause.failures == 1 ? LOG_INFO
-	                                                           : LOG_DEBUG;
-}
-
-static void
-tell_failure(
-    const struct post *p, const struct fault *f, bool tell, int64_t next)
-{
-	struct log_event e = {
-		.priority = priority(p, f, tell),
-		.message_id = LOG_ID_ACCOUNT_FAILED,
-		.account = p->account->name,
-		.code = f->code,
-	};
-	const char *hint = f->hint != NULL ? f->hint : "";
-	const char *sep = f->hint != NULL ? "; " : "";
-
-	if (f->scope == FAULT_ACCOUNT)
-		log_event(&e, "%s: %s (%s port %u): %s%s%s", e.account,
-		    f->phase, p->account->server.host, p->account->server.port,
-		    f->text, sep, hint);
-	else
-		log_event(&e, "%s: waits for the %s: %s: %s%s%s", e.account,
-		    f->scope == FAULT_US ? "state" : "destination", f->phase,
-		    f->text, sep, hint);
-	if (!p->supervisor->o.once)
-		log_event(&e, "%s: next poll in %lld seconds", e.account,
-		    (long long)next);
-}
-
-static void
-save_pause(struct post *p)
-{
-	store_pause_save(p->supervisor->o.store, &p->who, &p->pause,
-	    (struct store_done){ .run = NULL });
-}
-
-static void
-tell_recovery(struct post *p)
-{
-	struct log_event e = {
-		.priority = p->pause.alerted ? LOG_NOTICE : LOG_INFO,
-		.account = p->account->name,
-	};
-
-	log_event(&e, "%s: works again", e.account);
-}
-
-/* Notes how the account did; seconds until its next poll. */
-static int64_t
-settle_account(struct post *p, const struct worker_report *r)
-{
-	bool failed = r->failed && r->fault.scope == FAULT_ACCOUNT;
-	bool tell = false;
-	struct retry_terms terms = {
-		.now = time(NULL),
-		.interval = (int64_t)p->account->interval,
-		.seed = p->who.terms,
-	};
-	int64_t next;
-
-	if (r->last_login > 0) {
-		p->pause.last_login = r->last_login;
-		p->pause.login_delay = r->login_delay;
-	}
-	terms.login_delay = p->pause.login_delay;
-	next = retry_interval(&terms);
-	if (failed) {
-		tell = retry_account(&p->pause, &r->fault, &terms);
-		next = retry_wait(&p->pause, terms.now, false);
-	} else if (p->pause.failures > 0) {
-		tell_recovery(p);
-		p->pause = (struct store_pause){
-			.last_login = p->pause.last_login,
-			.login_delay = p->pause.login_delay,
-		};
-		save_pause(p);
-	}
-	if (failed)
-		save_pause(p);
-	if (r->failed)
-		tell_failure(p, &r->fault, tell, next);
-	return next;
-}
-
-static void
-on_polled(void *arg, const struct worker_report *r)
-{
-	struct post *p = arg;
-	struct supervisor *s = p->supervisor;
-	int64_t next = settle_account(p, r);
-
-	s->failed = s->failed || r->failed;
-	s->deferred = s->deferred || r->deferred > 0 || r->in_doubt > 0;
-	if (r->failed && r->fault.scope == FAULT_US && !s->stopping) {
-		/* Without its records it must not relay (CASES D3). */
-		s->state_failed = true;
-		supervisor_stop(s);
-		return;
-	}
-	if (s->stopping || s->o.once)
-		stop_when_quiet(s);
-	else
-		timer_set(&p->due, next * 1000);
-}
-
-/* A disk that is nearly full is left to those who need the rest of it: what
- * begins there would end in doubt (CASES D1). */
-static bool
-has_room(struct supervisor *s)
-{
-	struct log_event e = { .message_id = LOG_ID_STATE };
-	uint64_t room = statedir_room(s->o.state_dir);
-	bool is_short = room < s->o.conf->min_free && !s->o.dry_run;
-
-	e.priority = is_short ? LOG_ERR : LOG_NOTICE;
-	if (is_short && !s->no_room)
-		log_event(&e,
-		    "the disk of the state directory has %llu bytes free, less "
-		    "than min_free (%llu): nothing is polled until it has",
-		    (unsigned long long)room,
-		    (unsigned long long)s->o.conf->min_free);
-	if (!is_short && s->no_room)
-		log_event(&e, "the disk of the state directory has room again: "
-			      "polling goes on");
-	s->no_room = is_short;
-	return !is_short;
-}
-
-static void
-on_due(void *arg)
-{
-	struct post *p = arg;
-	struct supervisor *s = p->supervisor;
-
-	if (has_room(s)) {
-		worker_poll(p->worker);
-	} else if (s->o.once) {
-		s->deferred = true;
-		stop_when_quiet(s);
-	} else {
-		timer_set(&p->due, (int64_t)ROOM_INTERVAL * 1000);
-	}
-}
-
-/* --- pauses from before the start */
-
-/* false: it is to be left alone still, and there is no hurry that counts. */
-static bool
-may_poll(struct post *p, int64_t *wait_r)
-{
-	int64_t now = time(NULL);
-	int64_t pause = retry_wait(&p->pause, now, p->supervisor->o.once);
-	int64_t login = retry_login_wait(&p->pause, now);
-
-	*wait_r = pause > login ? pause : login;
-	if (*wait_r == 0)
-		return true;
-	if (pause >= login)
-		log_line(LOG_NOTICE,
-		    "%s: not polled for another %lld seconds, after: %s",
-		    p->account->name, (long long)pause, p->pause.reply);
-	else
-		log_line(LOG_NOTICE,
-		    "%s: not polled for another %lld seconds: its server wants "
-		    "%lld between logins",
-		    p->account->name, (long long)login,
-		    (long long)p->pause.login_delay);
-	return false;
-}
-
-static void
-begin(struct supervisor *s)
-{
-	int64_t wait;
-
-	for (size_t i = 0; i < s->nposts; i++) {
-		struct post *p = &s->posts[i];
-
-		if (may_poll(p, &wait))
-			on_due(p);
-		else if (!s->o.once)
-			timer_set(&p->due, wait * 1000);
-	}
-	if (s->o.once)
-		stop_when_quiet(s);
-}
-
-static void
-on_loaded(struct supervisor *s, const struct store_answer *a)
-{
-	if (!a->ok && !s->stopping) {
-		s->state_failed = true;
-		supervisor_stop(s);
-	}
-	if (--s->loading == 0 && !s->stopping)
-		begin(s);
-}
-
-static void
-on_account_loaded(void *arg, struct store_answer *a)
-{
-	struct post *p = arg;
-
-	p->pause = a->pause;
-	on_loaded(p->supervisor, a);
-}
-
-static void
-on_trouble(void *arg, const struct store_pause *pause)
-{
-	struct gate *g = arg;
-
-	store_pause_save(g->supervisor->o.store, &g->who, pause,
-	    (struct store_done){ .run = NULL });
-}
-
-static void
-on_destination_loaded(void *arg, struct store_answer *a)
-{
-	struct gate *g = arg;
-	struct supervisor *s = g->supervisor;
-
-	if (!s->o.dry_run)
-		sink_remember(g->sink, &a->pause, s->o.once, on_trouble, g);
-	on_loaded(s, a);
-}
-
-static uint64_t
-hash_number(uint64_t hash, uint64_t n)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
-	return retry_hash(hash, text);
-}
-
-/* Whatever a person would change to end a pause. */
-static uint64_t
-server_terms(const struct conf_server *c, const char *name)
-{
-	uint64_t hash = retry_hash(RETRY_HASH_START, name);
-
-	hash = retry_hash(hash, c->host);
-	hash = hash_number(hash, c->port);
-	hash = retry_hash(hash, c->user);
-	hash = retry_hash(hash, c->password);
-	hash = hash_number(hash, (uint64_t)c->auth);
-	hash = retry_hash(hash, c->ca_file != NULL ? c->ca_file : "");
-	for (size_t i = 0; c->pinned && i < sizeof(c->pin); i++)
-		hash = hash_number(hash, c->pin[i]);
-	return hash;
-}
-
-static uint64_t
-destination_terms(const struct conf_destination *d)
-{
-	uint64_t hash = server_terms(&d->server, d->name);
-
-	hash = hash_number(hash, (uint64_t)d->tls);
-	hash = retry_hash(hash, d->mail_from);
-	hash = retry_hash(hash, d->recipient);
-	return retry_hash(hash, d->ehlo != NULL ? d->ehlo : "");
-}
-
-static void
-load_pauses(struct supervisor *s)
-{
-	s->loading = s->o.conf->ndestinations + s->nposts;
-	for (size_t i = 0; i < s->o.conf->ndestinations; i++) {
-		struct gate *g = &s->gates[i];
-
-		store_pause_load(s->o.store, &g->who,
-		    (struct store_done){ on_destination_loaded, g });
-	}
-	for (size_t i = 0; i < s->nposts; i++) {
-		struct post *p = &s->posts[i];
-
-		store_pause_load(s->o.store, &p->who,
-		    (struct store_done){ on_account_loaded, p });
-	}
-}
-
-/* --- the supervisor */
-
-static struct sink *
-find_sink(const struct supervisor *s, const struct conf_destination *d)
-{
-	return s->gates[d - s->o.conf->destinations].sink;
-}
-
-static void
-open_gate(struct supervisor *s, size_t i)
-{
-	const struct conf_destination *d = &s->o.conf->destinations[i];
-
-	s->gates[i] = (struct gate){
-		.supervisor = s,
-		.sink = sink_open(s->o.net, s->o.conf, d),
-		.who = { STORE_DESTINATION, d->name, destination_terms(d) },
-	};
-}
-
-static void
-man_post(struct supervisor *s, const struct conf_account *a)
-{
-	struct post *p = &s->posts[s->nposts++];
-
-	p->supervisor = s;
-	p->account = a;
-	p->sinks = mem_array(a->ndestinations, sizeof(struct sink *));
-	for (size_t i = 0; i < a->ndestinations; i++)
-		p->sinks[i] = find_sink(s, a->destinations[i]);
-	p->context = (struct worker_context){
-		.net = s->o.net,
-		.conf = s->o.conf,
-		.store = s->o.store,
-		.pool = s->pool,
-		.our_host = s->host,
-		.sinks = p->sinks,
-		.suspect = &s->suspect,
-		.dry_run = s->o.dry_run,
-	};
-	p->worker = worker_new(&p->context, a, on_polled, p);
-	timer_init(&p->due, s->o.net->loop, on_due, p);
-	p->who = (struct store_who){ STORE_ACCOUNT, a->name,
-		hash_number(
-		    server_terms(&a->server, a->name), (uint64_t)a->protocol) };
 }
 
 static void
@@ -424,6 +109,635 @@ on_grace_over(void *arg)
 	    "stay in doubt");
 	loop_stop(s->o.net->loop);
 }
+
+void
+supervisor_stop(struct supervisor *s)
+{
+	struct post *p;
+
+	if (s->stopping) {
+		loop_stop(s->o.net->loop);
+		return;
+	}
+	s->stopping = true;
+	notify_stopping(s->conf->shutdown_grace);
+	timer_set(&s->grace, (int64_t)s->conf->shutdown_grace * 1000);
+	timer_cancel(&s->turn);
+	TAILQ_FOREACH (p, &s->posts, link)
+		account_stop(p->account);
+	TAILQ_FOREACH (p, &s->retired, link)
+		account_stop(p->account);
+	timer_set(&s->reap, 0);
+}
+
+static void
+fail_state(struct supervisor *s)
+{
+	if (s->stopping)
+		return;
+	s->state_failed = true;
+	supervisor_stop(s);
+}
+
+/* --- turns */
+
+/* A disk that is nearly full is left to those who need the rest of it: what
+ * begins there would end in doubt (CASES D1). */
+static bool
+has_room(struct supervisor *s)
+{
+	struct log_event e = { .message_id = LOG_ID_STATE };
+	uint64_t room = statedir_room(s->o.state_dir);
+	bool is_short = room < s->conf->min_free && !s->o.dry_run;
+
+	e.priority = is_short ? LOG_ERR : LOG_NOTICE;
+	if (is_short && !s->no_room)
+		log_event(&e,
+		    "the disk of the state directory has %llu bytes free, less "
+		    "than min_free (%llu): nothing is polled until it has",
+		    (unsigned long long)room,
+		    (unsigned long long)s->conf->min_free);
+	if (!is_short && s->no_room)
+		log_event(&e, "the disk of the state directory has room again: "
+			      "polling goes on");
+	s->no_room = is_short;
+	return !is_short;
+}
+
+static bool
+may_poll(void *arg)
+{
+	struct supervisor *s = arg;
+
+	return !s->stopping && has_room(s);
+}
+
+static void
+on_turn(void *arg)
+{
+	struct supervisor *s = arg;
+	struct sched_job *j;
+	int64_t wait;
+
+	if (s->stopping)
+		return;
+	while ((j = sched_next(
+		    &s->sched, loop_now_ms(s->o.net->loop), &wait)) != NULL) {
+		if (has_room(s)) {
+			account_run(account_of(j));
+			continue;
+		}
+		sched_done(&s->sched, j);
+		if (s->o.once) {
+			s->deferred = true;
+			timer_set(&s->reap, 0);
+			continue;
+		}
+		sched_at(&s->sched, j,
+		    loop_now_ms(s->o.net->loop) + ROOM_INTERVAL * 1000);
+	}
+	if (wait < INT64_MAX)
+		timer_set(&s->turn, wait);
+}
+
+static void
+turn(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (!s->stopping)
+		timer_set(&s->turn, 0);
+}
+
+static void
+on_polled(void *arg, struct account *a, const struct worker_report *r)
+{
+	struct supervisor *s = arg;
+
+	(void)a;
+	s->failed = s->failed || r->failed;
+	s->deferred = s->deferred || r->deferred > 0 || r->in_doubt > 0;
+	if (r->failed && r->fault.scope == FAULT_US)
+		fail_state(s); /* without its records it must not relay (D3) */
+}
+
+static void
+on_quiet(void *arg, struct account *a)
+{
+	struct supervisor *s = arg;
+
+	(void)a;
+	timer_set(&s->reap, 0);
+}
+
+/* --- destinations */
+
+static void
+on_trouble(void *arg, const struct store_pause *pause)
+{
+	struct gate *g = arg;
+
+	store_pause_save(g->supervisor->o.store, &g->who, pause,
+	    (struct store_done){ .run = NULL });
+}
+
+static struct gate *
+gate_new(
+    struct supervisor *s, struct conf *conf, const struct conf_destination *d)
+{
+	struct gate *g = mem_alloc(sizeof(*g));
+
+	g->supervisor = s;
+	g->conf = conf_ref(conf);
+	g->config = d;
+	g->sink = sink_open(s->o.net, conf, d);
+	g->who = (struct store_who){ STORE_DESTINATION, d->name,
+		terms_of_destination(d) };
+	return g;
+}
+
+static void
+gate_free(struct gate *g)
+{
+	sink_close(&g->sink);
+	conf_free(&g->conf);
+	free(g);
+}
+
+static struct gate *
+find_gate(const struct gates *gates, const char *name)
+{
+	struct gate *g;
+
+	TAILQ_FOREACH (g, gates, link)
+		if (strcmp(g->config->name, name) == 0)
+			return g;
+	return NULL;
+}
+
+/* --- accounts */
+
+static struct post *
+post_new(struct supervisor *s, struct conf *conf, const struct conf_account *a,
+    const struct gates *gates)
+{
+	struct post *p = mem_alloc(sizeof(*p));
+	struct sink **sinks =
+	    mem_array(a->ndestinations, sizeof(struct sink *));
+
+	p->supervisor = s;
+	p->gates = mem_array(a->ndestinations, sizeof(struct gate *));
+	for (size_t i = 0; i < a->ndestinations; i++) {
+		p->gates[i] = find_gate(gates, a->destinations[i]->name);
+		sinks[i] = p->gates[i]->sink;
+	}
+	p->account = account_new(&s->context, conf, a, sinks);
+	free(sinks);
+	return p;
+}
+
+static void
+post_free(struct post *p)
+{
+	account_free(&p->account);
+	free(p->gates);
+	free(p);
+}
+
+static struct post *
+find_post(const struct posts *posts, const char *name)
+{
+	struct post *p;
+
+	TAILQ_FOREACH (p, posts, link)
+		if (strcmp(account_config(p->account)->name, name) == 0)
+			return p;
+	return NULL;
+}
+
+/* Both would work on the same records. */
+static bool
+is_same_mailbox(const struct conf_account *a, const struct conf_account *b)
+{
+	return strcmp(a->name, b->name) == 0 ||
+	       (strcmp(a->server.user, b->server.user) == 0 &&
+		   strcmp(a->server.host, b->server.host) == 0);
+}
+
+static bool
+has_predecessor(const struct supervisor *s, const struct post *p)
+{
+	const struct post *old;
+
+	TAILQ_FOREACH (old, &s->retired, link)
+		if (is_same_mailbox(account_config(old->account),
+			account_config(p->account)))
+			return true;
+	return false;
+}
+
+static void
+begin(struct supervisor *s)
+{
+	struct post *p;
+
+	if (s->loading > 0 || s->stopping)
+		return;
+	TAILQ_FOREACH (p, &s->posts, link) {
+		if (p->begun || !p->loaded || has_predecessor(s, p))
+			continue;
+		p->begun = true;
+		account_begin(p->account, &p->pause);
+	}
+	turn(s);
+	if (s->o.once)
+		timer_set(&s->reap, 0);
+}
+
+static void
+on_loaded(struct supervisor *s, const struct store_answer *a)
+{
+	s->loading--;
+	if (!a->ok)
+		fail_state(s);
+	begin(s);
+}
+
+static void
+on_account_loaded(void *arg, struct store_answer *a)
+{
+	struct post *p = arg;
+
+	p->pause = a->pause;
+	p->loaded = true;
+	on_loaded(p->supervisor, a);
+}
+
+static void
+on_destination_loaded(void *arg, struct store_answer *a)
+{
+	struct gate *g = arg;
+	struct supervisor *s = g->supervisor;
+
+	g->loaded = true;
+	if (!s->o.dry_run)
+		sink_remember(g->sink, &a->pause, s->o.once, on_trouble, g);
+	on_loaded(s, a);
+}
+
+static void
+load_pauses(struct supervisor *s)
+{
+	struct gate *g;
+	struct post *p;
+
+	s->loading++; /* until all are asked for */
+	TAILQ_FOREACH (g, &s->gates, link) {
+		if (g->loaded)
+			continue;
+		s->loading++;
+		store_pause_load(s->o.store, &g->who,
+		    (struct store_done){ on_destination_loaded, g });
+	}
+	TAILQ_FOREACH (p, &s->posts, link) {
+		if (p->loaded)
+			continue;
+		s->loading++;
+		store_pause_load(s->o.store, account_who(p->account),
+		    (struct store_done){ on_account_loaded, p });
+	}
+	s->loading--;
+	begin(s);
+}
+
+/* --- what has ended */
+
+static bool
+is_used(const struct posts *posts, const struct gate *g)
+{
+	const struct post *p;
+
+	TAILQ_FOREACH (p, posts, link)
+		for (size_t i = 0;
+		     i < account_config(p->account)->ndestinations; i++)
+			if (p->gates[i] == g)
+				return true;
+	return false;
+}
+
+static void
+on_reap(void *arg)
+{
+	struct supervisor *s = arg;
+	struct post *p, *next_post;
+	struct gate *g, *next_gate;
+
+	for (p = TAILQ_FIRST(&s->retired); p != NULL; p = next_post) {
+		next_post = TAILQ_NEXT(p, link);
+		if (!account_is_quiet(p->account))
+			continue;
+		TAILQ_REMOVE(&s->retired, p, link);
+		post_free(p);
+	}
+	for (g = TAILQ_FIRST(&s->closing); g != NULL; g = next_gate) {
+		next_gate = TAILQ_NEXT(g, link);
+		if (is_used(&s->retired, g))
+			continue;
+		TAILQ_REMOVE(&s->closing, g, link);
+		gate_free(g);
+	}
+	begin(s);
+	if (s->stopping || s->o.once)
+		stop_when_quiet(s);
+}
+
+/* --- reload */
+
+static bool
+gate_may_stay(const struct gate *g, const struct conf *fresh,
+    const struct conf_destination *d)
+{
+	return g != NULL && g->loaded && conf_globals_equal(g->conf, fresh) &&
+	       conf_destination_equal(g->config, d);
+}
+
+/* Destinations of the new world; those that may stay move over. */
+static void
+fill_gates(struct supervisor *s, struct conf *fresh, struct gates *gates)
+{
+	for (size_t i = 0; i < fresh->ndestinations; i++) {
+		const struct conf_destination *d = &fresh->destinations[i];
+		struct gate *g = find_gate(&s->gates, d->name);
+
+		if (gate_may_stay(g, fresh, d))
+			TAILQ_REMOVE(&s->gates, g, link);
+		else
+			g = gate_new(s, fresh, d);
+		TAILQ_INSERT_TAIL(gates, g, link);
+	}
+}
+
+static bool
+post_may_stay(const struct post *p, const struct conf_account *a,
+    const struct gates *gates)
+{
+	if (p == NULL || !p->loaded ||
+	    !conf_account_equal(account_config(p->account), a))
+		return false;
+	for (size_t i = 0; i < a->ndestinations; i++)
+		if (find_gate(gates, a->destinations[i]->name) != p->gates[i])
+			return false;
+	return true;
+}
+
+static void
+fill_posts(struct supervisor *s, struct conf *fresh, const struct gates *gates,
+    struct posts *posts)
+{
+	for (size_t i = 0; i < fresh->naccounts; i++) {
+		const struct conf_account *a = &fresh->accounts[i];
+		struct post *p = find_post(&s->posts, a->name);
+
+		if (!is_wanted(&s->o, a->name))
+			continue;
+		if (post_may_stay(p, a, gates))
+			TAILQ_REMOVE(&s->posts, p, link);
+		else
+			p = post_new(s, fresh, a, gates);
+		TAILQ_INSERT_TAIL(posts, p, link);
+	}
+}
+
+static struct sched_limits
+limits_of(const struct supervisor *s)
+{
+	return (struct sched_limits){
+		.per_host = s->conf->connections_per_host,
+		.total = s->conf->connections,
+		.spacing =
+		    s->o.once ? 0 : (int64_t)s->conf->host_spacing * 1000,
+	};
+}
+
+/* What is left in the old lists goes, when it has ended what it began. */
+static void
+retire_old(struct supervisor *s)
+{
+	struct post *p;
+	struct gate *g;
+
+	while ((p = TAILQ_FIRST(&s->posts)) != NULL) {
+		TAILQ_REMOVE(&s->posts, p, link);
+		TAILQ_INSERT_TAIL(&s->retired, p, link);
+		account_retire(p->account);
+	}
+	while ((g = TAILQ_FIRST(&s->gates)) != NULL) {
+		TAILQ_REMOVE(&s->gates, g, link);
+		TAILQ_INSERT_TAIL(&s->closing, g, link);
+	}
+}
+
+/* Who stays may have failed for what was just mended: a file with a password,
+ * a certificate. */
+static void
+try_again(struct supervisor *s)
+{
+	struct post *p;
+
+	TAILQ_FOREACH (p, &s->posts, link)
+		if (p->begun)
+			account_try_again(p->account);
+}
+
+bool
+ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r)
+{
+	struct gates gates = TAILQ_HEAD_INITIALIZER(gates);
+	struct posts posts = TAILQ_HEAD_INITIALIZER(posts);
+	struct sched_limits limits;
+
+	if (s->stopping || s->o.once || s->loading > 0) {
+		fault_set(why_r, FAULT_US, FAULT_LATER, "reload",
+		    s->stopping ? "mailhauld is stopping"
+				: "mailhauld is just starting");
+		conf_free(&fresh);
+		s->reloads_failed++;
+		return false;
+	}
+	fill_gates(s, fresh, &gates);
+	fill_posts(s, fresh, &gates, &posts);
+	retire_old(s);
+	TAILQ_CONCAT(&s->gates, &gates, link);
+	TAILQ_CONCAT(&s->posts, &posts, link);
+	conf_free(&s->conf);
+	s->conf = fresh;
+	limits = limits_of(s);
+	sched_limit(&s->sched, &limits);
+	spool_pool_resize(s->pool, fresh->spool_max);
+	s->reloads++;
+	try_again(s);
+	load_pauses(s);
+	timer_set(&s->reap, 0);
+	return true;
+}
+
+/* --- what people see and ask for */
+
+void
+view_daemon(const struct supervisor *s, struct view_daemon *v_r)
+{
+	*v_r = (struct view_daemon){
+		.started = s->started,
+		.stopping = s->stopping,
+		.no_room = s->no_room,
+		.connections = s->sched.running + s->sched.holds,
+		.spool_used = spool_pool_used(s->pool),
+		.spool_max = s->conf->spool_max,
+		.reloads = s->reloads,
+		.reloads_failed = s->reloads_failed,
+	};
+}
+
+size_t
+view_accounts(const struct supervisor *s)
+{
+	const struct post *p;
+	size_t n = 0;
+
+	TAILQ_FOREACH (p, &s->posts, link)
+		n++;
+	return n;
+}
+
+static const struct post *
+nth_post(const struct supervisor *s, size_t i)
+{
+	const struct post *p = TAILQ_FIRST(&s->posts);
+
+	while (i-- > 0)
+		p = TAILQ_NEXT(p, link);
+	return p;
+}
+
+void
+view_account(const struct supervisor *s, size_t i, struct view_account *v_r)
+{
+	account_view(nth_post(s, i)->account, v_r);
+}
+
+void
+view_mailbox(const struct supervisor *s, size_t account, size_t i,
+    struct view_mailbox *v_r)
+{
+	account_view_mailbox(nth_post(s, account)->account, i, v_r);
+}
+
+size_t
+view_destinations(const struct supervisor *s)
+{
+	const struct gate *g;
+	size_t n = 0;
+
+	TAILQ_FOREACH (g, &s->gates, link)
+		n++;
+	return n;
+}
+
+static const char *
+state_of(const struct sink_status *st)
+{
+	if (st->pause->by_hand)
+		return "paused";
+	return st->pause->failures > 0 ? "failing" : st->doing;
+}
+
+void
+view_destination(
+    const struct supervisor *s, size_t i, struct view_destination *v_r)
+{
+	const struct gate *g = TAILQ_FIRST(&s->gates);
+	struct sink_status st;
+
+	while (i-- > 0)
+		g = TAILQ_NEXT(g, link);
+	sink_status(g->sink, &st);
+	*v_r = (struct view_destination){
+		.name = g->config->name,
+		.host = g->config->server.host,
+		.state = state_of(&st),
+		.reason = st.pause->failures > 0 ? st.pause->reply : "",
+		.last_success = st.last_success,
+		.failures = st.pause->failures,
+		.connections = st.connections,
+		.queued = st.queued,
+		.account = st.account,
+		.uid = st.uid,
+		.size = st.size,
+		.done = st.done,
+		.since = st.since,
+		.tally = sink_tally(g->sink),
+	};
+	if (st.wait_ms > 0 && !st.pause->by_hand)
+		v_r->next_try = time(NULL) + st.wait_ms / 1000;
+}
+
+static void
+say_unknown(struct fault *why_r, const char *what, const char *name)
+{
+	fault_set(why_r, FAULT_US, FAULT_NEVER, "ask",
+	    "the configuration has no %s of the name %s", what, name);
+}
+
+bool
+ask_poll(struct supervisor *s, const char *account, struct fault *why_r)
+{
+	struct post *p = find_post(&s->posts, account);
+
+	if (p == NULL) {
+		say_unknown(why_r, "account", account);
+		return false;
+	}
+	if (!p->begun || s->stopping) {
+		fault_set(why_r, FAULT_US, FAULT_LATER, "ask",
+		    "%s is not on duty: mailhauld is starting, stopping or "
+		    "ending what it did by the old configuration",
+		    account);
+		return false;
+	}
+	return account_poll_now(p->account, why_r);
+}
+
+bool
+ask_pause(struct supervisor *s, const char *name, struct fault *why_r)
+{
+	struct post *p = find_post(&s->posts, name);
+	struct gate *g = find_gate(&s->gates, name);
+
+	if (p != NULL)
+		account_pause(p->account);
+	else if (g != NULL)
+		sink_pause(g->sink);
+	else
+		say_unknown(why_r, "account or destination", name);
+	return p != NULL || g != NULL;
+}
+
+bool
+ask_resume(struct supervisor *s, const char *name, struct fault *why_r)
+{
+	struct post *p = find_post(&s->posts, name);
+	struct gate *g = find_gate(&s->gates, name);
+
+	if (p != NULL)
+		account_resume(p->account);
+	if (g != NULL)
+		sink_resume(g->sink);
+	if (p == NULL && g == NULL)
+		say_unknown(why_r, "account or destination", name);
+	return p != NULL || g != NULL;
+}
+
+/* --- the supervisor */
 
 static void
 tell_killers(const struct supervisor *s)
@@ -442,64 +756,75 @@ struct supervisor *
 supervisor_new(const struct supervisor_options *o)
 {
 	struct supervisor *s = mem_alloc(sizeof(*s));
-	const struct conf *conf = o->conf;
+	struct loop *loop = o->net->loop;
+	struct sched_limits limits;
 
 	s->o = *o;
+	s->conf = conf_ref(o->conf);
+	s->started = time(NULL);
 	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
 		strcpy(s->host, "localhost");
-	s->pool = spool_pool_new(o->state_dir, conf->spool_max);
-	s->gates = mem_array(conf->ndestinations, sizeof(*s->gates));
-	for (size_t i = 0; i < conf->ndestinations; i++)
-		open_gate(s, i);
-	timer_init(&s->grace, o->net->loop, on_grace_over, s);
-	s->posts = mem_array(conf->naccounts, sizeof(*s->posts));
-	for (size_t i = 0; i < conf->naccounts; i++)
-		if (is_wanted(o, conf->accounts[i].name))
-			man_post(s, &conf->accounts[i]);
+	TAILQ_INIT(&s->gates);
+	TAILQ_INIT(&s->posts);
+	TAILQ_INIT(&s->retired);
+	TAILQ_INIT(&s->closing);
+	s->pool = spool_pool_new(o->state_dir, s->conf->spool_max);
+	limits = limits_of(s);
+	sched_init(&s->sched, &limits);
+	timer_init(&s->turn, loop, on_turn, s);
+	timer_init(&s->grace, loop, on_grace_over, s);
+	timer_init(&s->reap, loop, on_reap, s);
+	s->context = (struct account_context){
+		.net = o->net,
+		.store = o->store,
+		.pool = s->pool,
+		.sched = &s->sched,
+		.our_host = s->host,
+		.suspect = &s->suspect,
+		.once = o->once,
+		.dry_run = o->dry_run,
+		.turn = turn,
+		.may_poll = may_poll,
+		.polled = on_polled,
+		.quiet = on_quiet,
+		.arg = s,
+	};
+	fill_gates(s, s->conf, &s->gates);
+	fill_posts(s, s->conf, &s->gates, &s->posts);
 	tell_killers(s);
 	load_pauses(s);
 	return s;
 }
 
-void
-supervisor_stop(struct supervisor *s)
-{
-	if (s->stopping) {
-		loop_stop(s->o.net->loop);
-		return;
-	}
-	s->stopping = true;
-	notify_stopping(s->o.conf->shutdown_grace);
-	timer_set(&s->grace, (int64_t)s->o.conf->shutdown_grace * 1000);
-	for (size_t i = 0; i < s->nposts; i++) {
-		timer_cancel(&s->posts[i].due);
-		worker_stop(s->posts[i].worker);
-	}
-	stop_when_quiet(s);
-}
-
-/* A worker that is still busy when the grace is over goes down with the
+/* An account that is still busy when the grace is over goes down with the
  * process: what it knows is on record, or in doubt on record. */
 void
 supervisor_free(struct supervisor **supervisor)
 {
 	struct supervisor *s = *supervisor;
+	struct post *p;
+	struct gate *g;
 
 	*supervisor = NULL;
-	for (size_t i = 0; i < s->nposts; i++)
-		if (worker_busy(s->posts[i].worker))
+	TAILQ_CONCAT(&s->posts, &s->retired, link);
+	TAILQ_CONCAT(&s->gates, &s->closing, link);
+	TAILQ_FOREACH (p, &s->posts, link)
+		if (!account_is_quiet(p->account))
 			return;
-	for (size_t i = 0; i < s->nposts; i++) {
-		worker_free(&s->posts[i].worker);
-		timer_free(&s->posts[i].due);
-		free(s->posts[i].sinks);
+	while ((p = TAILQ_FIRST(&s->posts)) != NULL) {
+		TAILQ_REMOVE(&s->posts, p, link);
+		post_free(p);
 	}
-	for (size_t i = 0; i < s->o.conf->ndestinations; i++)
-		sink_close(&s->gates[i].sink);
+	while ((g = TAILQ_FIRST(&s->gates)) != NULL) {
+		TAILQ_REMOVE(&s->gates, g, link);
+		gate_free(g);
+	}
+	sched_free(&s->sched);
 	spool_pool_free(&s->pool);
+	timer_free(&s->turn);
 	timer_free(&s->grace);
-	free(s->gates);
-	free(s->posts);
+	timer_free(&s->reap);
+	conf_free(&s->conf);
 	free(s);
 }
 

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Owns the workers and the destinations: starts polls when they are due, tells
- * how they ended, and brings everything to a stop.
+ * Owns the accounts and the destinations: gives them their turns, replaces what
+ * a new configuration changes, and brings everything to a stop.
+ *
+ * A reload builds what is new beside what runs and then swaps: an account or
+ * destination whose words did not change does not notice; one that changed or
+ * went takes no new message, ends what it has begun, by the old configuration,
+ * and only then its successor begins.
  */
 #ifndef DAEMON_SUPERVISOR_H
 #define DAEMON_SUPERVISOR_H
@@ -16,7 +21,7 @@ struct supervisor;
 
 struct supervisor_options {
 	struct net *net;
-	const struct conf *conf;
+	struct conf *conf; /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */
 	bool once;     /* poll every account once, then stop */

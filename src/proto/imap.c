@@ -7,6 +7,7 @@
  *   * OK|NO|BAD|BYE|PREAUTH text                UNTAGGED TEXT TEXT_END
  *   * CAPABILITY word...                        UNTAGGED CAPS
  *   * SEARCH uid...                             UNTAGGED SEARCH
+ *   * LIST (flag...) delimiter name ...         UNTAGGED LIST_...
  *   * n EXISTS|EXPUNGE                          UNTAGGED NUMBERED NUMBER_END
  *   * n FETCH (name value ...)                  UNTAGGED NUMBERED FETCH_...
  *   * anything else                             UNTAGGED SKIP
@@ -24,56 +25,6 @@
 #define SKIP_MAX (1024 * 1024)
 /* In one response other than SEARCH: more never ends. */
 #define TOKENS_MAX 16384
-#define DEPTH_MAX 32
-
-enum state {
-	STATE_START,
-	STATE_TAGGED,
-	STATE_UNTAGGED,
-	STATE_TEXT,
-	STATE_TEXT_END,
-	STATE_CAPS,
-	STATE_SEARCH,
-	STATE_NUMBERED,
-	STATE_NUMBER_END,
-	STATE_FETCH_OPEN,
-	STATE_FETCH_NAME,
-	STATE_FETCH_VALUE,
-	STATE_FETCH_FLAGS,
-	STATE_FETCH_NESTED,
-	STATE_FETCH_LITERAL,
-	STATE_FETCH_END,
-	STATE_SKIP,
-	STATE_FAILED,
-	STATES
-};
-
-/* Whose text is being read. */
-enum line {
-	LINE_TAGGED,
-	LINE_UNTAGGED,
-	LINE_CONTINUE,
-};
-
-enum condition {
-	CONDITION_OK, /* the first three as in enum imap_status */
-	CONDITION_NO,
-	CONDITION_BAD,
-	CONDITION_BYE,
-	CONDITION_PREAUTH,
-	CONDITIONS
-};
-
-enum item {
-	ITEM_OTHER,
-	ITEM_UID,
-	ITEM_SIZE,
-	ITEM_FLAGS,
-	ITEM_BODY,
-	ITEM_DATE,
-	ITEM_EXISTS,
-	ITEM_EXPUNGE,
-};
 
 void
 imap_init(struct imap *m)
@@ -118,6 +69,7 @@ void
 imap_begin(struct imap *m)
 {
 	m->fresh_caps = m->answered = m->challenged = false;
+	m->idling = m->idle_ended = false;
 	m->found = 0;
 	if (!imap_selecting(m))
 		return;
@@ -126,8 +78,8 @@ imap_begin(struct imap *m)
 	m->pending.read_only = imap_awaits(m, IMAP_EXAMINE);
 }
 
-static struct imap_event
-new_event(const struct imap *m, enum imap_event_kind kind)
+struct imap_event
+imap_event_of(const struct imap *m, enum imap_event_kind kind)
 {
 	struct imap_event e = { .kind = kind };
 
@@ -136,8 +88,8 @@ new_event(const struct imap *m, enum imap_event_kind kind)
 	return e;
 }
 
-static void
-give(struct imap *m, const struct imap_event *e)
+void
+imap_give(struct imap *m, const struct imap_event *e)
 {
 	m->event = *e;
 	m->have_event = true;
@@ -146,12 +98,12 @@ give(struct imap *m, const struct imap_event *e)
 void
 imap_fail(struct imap *m, const char *why)
 {
-	struct imap_event e = new_event(m, IMAP_EV_ERROR);
+	struct imap_event e = imap_event_of(m, IMAP_EV_ERROR);
 
 	e.text = span_str(why);
 	m->state = STATE_FAILED;
 	imap_drop_parts(m);
-	give(m, &e);
+	imap_give(m, &e);
 }
 
 bool
@@ -160,22 +112,22 @@ imap_failed(const struct imap *m)
 	return m->state == STATE_FAILED;
 }
 
-static bool
-token_is(const struct imap_token *t, const char *name)
+bool
+imap_token_is(const struct imap_token *t, const char *name)
 {
 	return t->kind == IMAP_TOKEN_ATOM && span_iis(t->text, name);
 }
 
 /* A response is read whole. */
-static void
-end_line(struct imap *m)
+void
+imap_end_line(struct imap *m)
 {
 	m->state = STATE_START;
 	m->tokens = 0;
 }
 
-static void
-skip_line(struct imap *m)
+void
+imap_skip_line(struct imap *m)
 {
 	m->state = STATE_SKIP;
 }
@@ -196,13 +148,13 @@ take_start(struct imap *m, const struct imap_token *t)
 	char tag[16];
 
 	(void)snprintf(tag, sizeof(tag), "A%u", m->queue[m->head].tag);
-	if (token_is(t, "*"))
+	if (imap_token_is(t, "*"))
 		m->state = STATE_UNTAGGED;
 	else if (imap_awaits(m, IMAP_GREETING))
 		imap_fail(m, "no IMAP greeting");
-	else if (token_is(t, "+"))
+	else if (imap_token_is(t, "+"))
 		read_text(m, LINE_CONTINUE);
-	else if (m->count > 0 && token_is(t, tag))
+	else if (m->count > 0 && imap_token_is(t, tag))
 		m->state = STATE_TAGGED;
 	else
 		imap_fail(m, "response with a wrong tag");
@@ -220,7 +172,7 @@ parse_condition(const struct imap_token *t, unsigned *condition_r)
 	};
 
 	for (unsigned i = 0; i < CONDITIONS; i++)
-		if (token_is(t, names[i])) {
+		if (imap_token_is(t, names[i])) {
 			*condition_r = i;
 			return true;
 		}
@@ -266,17 +218,19 @@ take_untagged(struct imap *m, const struct imap_token *t)
 	} else if (t->kind != IMAP_TOKEN_ATOM ||
 		   imap_awaits(m, IMAP_GREETING)) {
 		imap_fail(m, "no IMAP response");
-	} else if (token_is(t, "CAPABILITY")) {
+	} else if (imap_token_is(t, "CAPABILITY")) {
 		m->caps = (struct imap_caps){ .known = false };
 		m->state = STATE_CAPS;
 	} else if (!m->authenticated) {
-		skip_line(m);
-	} else if (token_is(t, "SEARCH")) {
+		imap_skip_line(m);
+	} else if (imap_token_is(t, "SEARCH")) {
 		begin_search(m);
+	} else if (imap_token_is(t, "LIST") && imap_awaits(m, IMAP_LIST)) {
+		imap_begin_list(m);
 	} else if (ascii_is_digit(t->text.p[0])) {
 		begin_number(m, t->text);
 	} else {
-		skip_line(m);
+		imap_skip_line(m);
 	}
 }
 
@@ -284,7 +238,7 @@ static void
 take_skip(struct imap *m, const struct imap_token *t)
 {
 	if (t->kind == IMAP_TOKEN_EOL)
-		end_line(m);
+		imap_end_line(m);
 }
 
 /* --- status texts -------------------------------------------------------- */
@@ -314,12 +268,12 @@ take_text(struct imap *m, const struct imap_token *t)
 static void
 give_text(struct imap *m, enum imap_event_kind kind)
 {
-	struct imap_event e = new_event(m, kind);
+	struct imap_event e = imap_event_of(m, kind);
 
 	e.text = span_make(m->text, m->text_len);
 	if (kind != IMAP_EV_CHALLENGE)
 		e.code = m->code;
-	give(m, &e);
+	imap_give(m, &e);
 }
 
 static void
@@ -327,6 +281,11 @@ end_continue(struct imap *m)
 {
 	if (imap_continue(m))
 		return;
+	if (imap_awaits(m, IMAP_IDLE) && !m->idling && !m->idle_ended) {
+		m->idling = true;
+		give_text(m, IMAP_EV_IDLING);
+		return;
+	}
 	if (!imap_awaits(m, IMAP_AUTHENTICATE) || m->challenged) {
 		imap_fail(m, "\"+\" that nobody waits for");
 		return;
@@ -395,7 +354,7 @@ take_text_end(struct imap *m, const struct imap_token *t)
 		imap_fail(m, "response without an end");
 		return;
 	}
-	end_line(m);
+	imap_end_line(m);
 	if (m->line == LINE_CONTINUE)
 		end_continue(m);
 	else if (m->line == LINE_TAGGED)
@@ -413,14 +372,14 @@ take_caps(struct imap *m, const struct imap_token *t)
 		imap_caps_add(&m->caps, t->text);
 	} else if (t->kind == IMAP_TOKEN_EOL) {
 		imap_caps_end(m);
-		end_line(m);
+		imap_end_line(m);
 	} else {
 		imap_fail(m, "bad capability list");
 	}
 }
 
-static bool
-parse_uid(struct span s, uint32_t *uid_r)
+bool
+imap_parse_uid(struct span s, uint32_t *uid_r)
 {
 	uint64_t n;
 
@@ -434,18 +393,19 @@ parse_uid(struct span s, uint32_t *uid_r)
 static void
 take_search(struct imap *m, const struct imap_token *t)
 {
-	struct imap_event e = new_event(m, IMAP_EV_UID);
+	struct imap_event e = imap_event_of(m, IMAP_EV_UID);
 
 	m->tokens = 0;
 	if (t->kind == IMAP_TOKEN_EOL) {
-		end_line(m);
+		imap_end_line(m);
 	} else if (t->kind == IMAP_TOKEN_OPEN) {
-		skip_line(m); /* (MODSEQ n) */
-	} else if (t->kind != IMAP_TOKEN_ATOM || !parse_uid(t->text, &e.uid)) {
+		imap_skip_line(m); /* (MODSEQ n) */
+	} else if (t->kind != IMAP_TOKEN_ATOM ||
+		   !imap_parse_uid(t->text, &e.uid)) {
 		imap_fail(m, "bad UID in a SEARCH answer");
 	} else if (e.uid >= m->queue[m->head].from) {
 		m->found++;
-		give(m, &e);
+		imap_give(m, &e);
 	}
 }
 
@@ -454,17 +414,17 @@ take_numbered(struct imap *m, const struct imap_token *t)
 {
 	bool selected = m->mailbox.selected;
 
-	if (token_is(t, "EXISTS") && (selected || imap_selecting(m))) {
+	if (imap_token_is(t, "EXISTS") && (selected || imap_selecting(m))) {
 		m->item = ITEM_EXISTS;
 		m->state = STATE_NUMBER_END;
-	} else if (token_is(t, "EXPUNGE") && selected) {
+	} else if (imap_token_is(t, "EXPUNGE") && selected) {
 		m->item = ITEM_EXPUNGE;
 		m->state = STATE_NUMBER_END;
-	} else if (token_is(t, "FETCH") && selected) {
-		m->fetch = new_event(m, IMAP_EV_FETCHED);
+	} else if (imap_token_is(t, "FETCH") && selected) {
+		m->fetch = imap_event_of(m, IMAP_EV_FETCHED);
 		m->state = STATE_FETCH_OPEN;
 	} else if (t->kind == IMAP_TOKEN_ATOM) {
-		skip_line(m);
+		imap_skip_line(m);
 	} else {
 		imap_fail(m, "number without a word");
 	}
@@ -473,13 +433,13 @@ take_numbered(struct imap *m, const struct imap_token *t)
 static void
 take_number_end(struct imap *m, const struct imap_token *t)
 {
-	struct imap_event e = new_event(m, IMAP_EV_EXPUNGED);
+	struct imap_event e = imap_event_of(m, IMAP_EV_EXPUNGED);
 
 	if (t->kind != IMAP_TOKEN_EOL) {
 		imap_fail(m, "EXISTS or EXPUNGE without an end");
 		return;
 	}
-	end_line(m);
+	imap_end_line(m);
 	if (m->item == ITEM_EXISTS && imap_selecting(m)) {
 		m->pending.exists = m->number;
 		return;
@@ -490,183 +450,7 @@ take_number_end(struct imap *m, const struct imap_token *t)
 	} else if (m->mailbox.exists > 0) {
 		m->mailbox.exists--;
 	}
-	give(m, &e);
-}
-
-/* --- FETCH --------------------------------------------------------------- */
-
-static void
-take_fetch_open(struct imap *m, const struct imap_token *t)
-{
-	m->state = STATE_FETCH_NAME;
-	if (t->kind != IMAP_TOKEN_OPEN)
-		imap_fail(m, "FETCH without a list");
-}
-
-static bool
-fetching(const struct imap *m)
-{
-	for (unsigned i = 0; i < m->count; i++)
-		if (m->queue[(m->head + i) % IMAP_WINDOW].cmd == IMAP_UID_FETCH)
-			return true;
-	return false;
-}
-
-static void
-take_fetch_name(struct imap *m, const struct imap_token *t)
-{
-	m->state = STATE_FETCH_VALUE;
-	if (t->kind == IMAP_TOKEN_CLOSE)
-		m->state = STATE_FETCH_END;
-	else if (t->kind != IMAP_TOKEN_ATOM)
-		imap_fail(m, "FETCH item without a name");
-	else if (token_is(t, "UID"))
-		m->item = ITEM_UID;
-	else if (token_is(t, "RFC822.SIZE"))
-		m->item = ITEM_SIZE;
-	else if (token_is(t, "FLAGS"))
-		m->item = ITEM_FLAGS;
-	else if (token_is(t, "BODY[]") || token_is(t, "BODY[HEADER]"))
-		m->item = ITEM_BODY;
-	else if (token_is(t, "INTERNALDATE"))
-		m->item = ITEM_DATE;
-	else
-		m->item = ITEM_OTHER;
-	if (m->state == STATE_FETCH_VALUE && m->item == ITEM_BODY &&
-	    (!fetching(m) || m->fetch.has_body))
-		imap_fail(m, "body that was not asked for");
-}
-
-static struct imap_event
-body_event(const struct imap *m, enum imap_event_kind kind, struct span text)
-{
-	struct imap_event e = new_event(m, kind);
-
-	e.uid = m->fetch.uid;
-	e.text = text;
-	return e;
-}
-
-/* Any string is a body, an empty one too; NIL and whatever else is none. */
-static void
-begin_body(struct imap *m, const struct imap_token *t)
-{
-	struct imap_event e =
-	    body_event(m, IMAP_EV_BODY_BEGIN, span_make("", 0));
-
-	if (t->kind == IMAP_TOKEN_STRING) {
-		e.size = t->text.n;
-		m->quoted = t->text;
-	} else if (t->kind == IMAP_TOKEN_LITERAL) {
-		e.size = t->size;
-	} else {
-		return;
-	}
-	m->fetch.has_body = true;
-	give(m, &e);
-}
-
-static void
-take_uid(struct imap *m, const struct imap_token *t)
-{
-	uint32_t uid;
-
-	if (t->kind != IMAP_TOKEN_ATOM || !parse_uid(t->text, &uid))
-		imap_fail(m, "bad UID in a FETCH response");
-	else if (m->fetch.uid != 0 && m->fetch.uid != uid)
-		imap_fail(m, "two UIDs in a FETCH response");
-	else
-		m->fetch.uid = uid;
-}
-
-static void
-take_size(struct imap *m, const struct imap_token *t)
-{
-	if (token_is(t, "NIL"))
-		return;
-	if (t->kind != IMAP_TOKEN_ATOM ||
-	    !span_uint(t->text, INT64_MAX, &m->fetch.size))
-		imap_fail(m, "bad RFC822.SIZE");
-	else
-		m->fetch.has_size = true;
-}
-
-/* Where the kind of the token leads, whatever the item. */
-static void
-enter_value(struct imap *m, const struct imap_token *t)
-{
-	if (t->kind == IMAP_TOKEN_OPEN && m->item == ITEM_FLAGS) {
-		m->state = STATE_FETCH_FLAGS;
-	} else if (t->kind == IMAP_TOKEN_OPEN) {
-		m->depth = 1;
-		m->state = STATE_FETCH_NESTED;
-	} else if (t->kind == IMAP_TOKEN_LITERAL && t->size > 0) {
-		m->state = STATE_FETCH_LITERAL;
-	} else {
-		m->state = STATE_FETCH_NAME;
-	}
-}
-
-static void
-take_fetch_value(struct imap *m, const struct imap_token *t)
-{
-	if (t->kind == IMAP_TOKEN_CLOSE || t->kind == IMAP_TOKEN_EOL) {
-		imap_fail(m, "FETCH item without a value");
-		return;
-	}
-	enter_value(m, t);
-	if (m->item == ITEM_UID)
-		take_uid(m, t);
-	else if (m->item == ITEM_SIZE)
-		take_size(m, t);
-	else if (m->item == ITEM_BODY)
-		begin_body(m, t);
-	else if (m->item == ITEM_DATE && t->kind == IMAP_TOKEN_STRING)
-		m->fetch.date = imap_date(t->text);
-}
-
-static void
-take_fetch_flags(struct imap *m, const struct imap_token *t)
-{
-	if (token_is(t, "\\Deleted"))
-		m->fetch.deleted = true;
-	else if (t->kind == IMAP_TOKEN_CLOSE)
-		m->state = STATE_FETCH_NAME;
-	else if (t->kind == IMAP_TOKEN_OPEN || t->kind == IMAP_TOKEN_EOL)
-		imap_fail(m, "bad FLAGS in a FETCH response");
-}
-
-static void
-take_fetch_nested(struct imap *m, const struct imap_token *t)
-{
-	if (t->kind == IMAP_TOKEN_EOL)
-		imap_fail(m, "line ends in a list");
-	else if (t->kind == IMAP_TOKEN_OPEN && ++m->depth > DEPTH_MAX)
-		imap_fail(m, "lists nested too deep");
-	else if (t->kind == IMAP_TOKEN_CLOSE && --m->depth == 0)
-		m->state = STATE_FETCH_NAME;
-}
-
-static void
-take_fetch_literal(struct imap *m, const struct imap_token *t)
-{
-	struct imap_event e = body_event(m, IMAP_EV_BODY, t->text);
-
-	if (t->left == 0)
-		m->state = STATE_FETCH_NAME;
-	if (m->item == ITEM_BODY)
-		give(m, &e);
-}
-
-static void
-take_fetch_end(struct imap *m, const struct imap_token *t)
-{
-	if (t->kind != IMAP_TOKEN_EOL) {
-		imap_fail(m, "FETCH response without an end");
-		return;
-	}
-	end_line(m);
-	give(m, &m->fetch);
+	imap_give(m, &e);
 }
 
 static void
@@ -688,13 +472,19 @@ static void (*const takers[])(struct imap *m, const struct imap_token *t) = {
 	[STATE_SEARCH] = take_search,
 	[STATE_NUMBERED] = take_numbered,
 	[STATE_NUMBER_END] = take_number_end,
-	[STATE_FETCH_OPEN] = take_fetch_open,
-	[STATE_FETCH_NAME] = take_fetch_name,
-	[STATE_FETCH_VALUE] = take_fetch_value,
-	[STATE_FETCH_FLAGS] = take_fetch_flags,
-	[STATE_FETCH_NESTED] = take_fetch_nested,
-	[STATE_FETCH_LITERAL] = take_fetch_literal,
-	[STATE_FETCH_END] = take_fetch_end,
+	[STATE_FETCH_OPEN] = imap_take_fetch_open,
+	[STATE_FETCH_NAME] = imap_take_fetch_name,
+	[STATE_FETCH_VALUE] = imap_take_fetch_value,
+	[STATE_FETCH_FLAGS] = imap_take_fetch_flags,
+	[STATE_FETCH_NESTED] = imap_take_fetch_nested,
+	[STATE_FETCH_LITERAL] = imap_take_fetch_literal,
+	[STATE_FETCH_END] = imap_take_fetch_end,
+	[STATE_LIST_OPEN] = imap_take_list_open,
+	[STATE_LIST_FLAGS] = imap_take_list_flags,
+	[STATE_LIST_DELIMITER] = imap_take_list_delimiter,
+	[STATE_LIST_NAME] = imap_take_list_name,
+	[STATE_LIST_LITERAL] = imap_take_list_literal,
+	[STATE_LIST_REST] = imap_take_list_rest,
 	[STATE_SKIP] = take_skip,
 	[STATE_FAILED] = take_nothing,
 };
@@ -746,10 +536,11 @@ imap_next(struct imap *m, struct imap_event *event_r)
 	*event_r = m->event;
 	m->have_event = false;
 	if (m->quoted.n > 0) {
-		struct imap_event e = body_event(m, IMAP_EV_BODY, m->quoted);
+		struct imap_event e =
+		    imap_body_event(m, IMAP_EV_BODY, m->quoted);
 
 		m->quoted.n = 0;
-		give(m, &e);
+		imap_give(m, &e);
 	}
 	return true;
 }
@@ -763,7 +554,7 @@ imap_outstanding(const struct imap *m)
 enum wait_class
 imap_wait_class(const struct imap *m)
 {
-	if (m->count == 0)
+	if (m->count == 0 || m->idling)
 		return WAIT_NONE;
 	if (m->state == STATE_FETCH_LITERAL && m->item == ITEM_BODY)
 		return WAIT_BODY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An IMAP client as a machine without I/O (RFC 3501, 9051, 4315, 2971, 4959,
- * 5530, 3691).
+ * 5530, 3691, 2177, 6154).
  *
  * Bytes go in with imap_recv(), events come out of imap_next(), bytes for the
  * server wait in imap_out().  Several commands may be outstanding only where
@@ -30,6 +30,19 @@
 #define IMAP_SET_MAX 8000  /* bytes of a UID set in one command */
 #define IMAP_TEXT_MAX 2048 /* of a status or challenge; the rest is cut */
 #define IMAP_PARTS 2       /* literals in one command */
+#define IMAP_MAILBOX_MAX                                                       \
+	1024                /* bytes of a listed name; longer are left out     \
+	                     */
+#define IMAP_KEYWORD_MAX 64 /* with NUL */
+
+/* What a folder is for (RFC 6154). */
+#define IMAP_SPECIAL_ALL 1u
+#define IMAP_SPECIAL_ARCHIVE 2u
+#define IMAP_SPECIAL_DRAFTS 4u
+#define IMAP_SPECIAL_FLAGGED 8u
+#define IMAP_SPECIAL_JUNK 16u
+#define IMAP_SPECIAL_SENT 32u
+#define IMAP_SPECIAL_TRASH 64u
 
 enum imap_command {
 	IMAP_GREETING, /* not sent, but awaited */
@@ -48,6 +61,8 @@ enum imap_command {
 	IMAP_LOGOUT,
 	IMAP_UID_COPY,
 	IMAP_UID_MOVE, /* RFC 6851 */
+	IMAP_LIST,
+	IMAP_IDLE,
 	IMAP_COMMANDS
 };
 
@@ -86,6 +101,7 @@ enum imap_status {
 struct imap_caps {
 	bool known;
 	bool imap4rev1, imap4rev2, idle, id, uidplus, unselect, move;
+	bool special_use, list_extended;
 	bool literal_plus, sasl_ir, login_disabled, condstore, esearch;
 	char sasl[256]; /* mechanisms of AUTH=, space-separated, upper case */
 };
@@ -99,6 +115,7 @@ struct imap_mailbox {
 	                         that the account can say so (CASES I2) */
 	uint64_t uidnext;
 	uint64_t exists;
+	bool keyword; /* PERMANENTFLAGS allows the one of imap_keyword() */
 	bool uidvalidity_changed; /* a new value came in mid-session (I4) */
 };
 
@@ -111,6 +128,9 @@ enum imap_event_kind {
 	IMAP_EV_BODY_BEGIN, /* size bytes of BODY[] follow */
 	IMAP_EV_BODY,       /* text is a piece of it */
 	IMAP_EV_FETCHED, /* end of one FETCH response: uid, what came with it */
+	IMAP_EV_MAILBOX, /* one of a LIST answer: text is its name, noselect,
+	                    special */
+	IMAP_EV_IDLING,  /* from now on the server tells of changes */
 	IMAP_EV_EXISTS,  /* the mailbox holds a new number of messages */
 	IMAP_EV_EXPUNGED, /* somebody removed a message */
 	IMAP_EV_BYE,      /* the server is leaving: text */
@@ -131,6 +151,8 @@ struct imap_event {
 	                  no body, I9) */
 	int64_t date;  /* FETCHED: INTERNALDATE, seconds since 1970; 0: none */
 	bool deleted;  /* FETCHED: FLAGS had \Deleted */
+	bool noselect; /* MAILBOX */
+	unsigned special; /* MAILBOX: IMAP_SPECIAL_JUNK | ... */
 	/* Server's bytes, not cleaned; valid until the next imap_recv(). */
 	struct span text;
 };
@@ -164,6 +186,14 @@ struct imap {
 	bool fresh_caps;             /* a capability list came meanwhile */
 	bool answered;               /* a SEARCH answer came */
 	bool challenged;             /* AUTHENTICATE waits for a line */
+	bool idling, idle_ended;     /* IDLE: "+" came; DONE was said */
+	struct {
+		char name[IMAP_MAILBOX_MAX];
+		size_t len;
+		bool too_long, noselect;
+		unsigned special;
+	} listed;                       /* by the LIST response */
+	char keyword[IMAP_KEYWORD_MAX]; /* empty: none */
 	uint64_t found;
 	/* of the bytes to be written */
 	size_t
@@ -202,6 +232,18 @@ bool imap_id(struct imap *m, const char *name, const char *version);
 bool imap_select(struct imap *m, struct span mailbox, bool read_only);
 /* UID SEARCH UID from:*; the answer is filtered by uid >= from (I5). */
 bool imap_search_from(struct imap *m, uint32_t from);
+/* LIST "" pattern, and what the folders are for where the server can say. */
+bool imap_list(struct imap *m, struct span pattern);
+/* IDLE: only with that capability, and while nothing is outstanding.  Until
+ * imap_idle_done(), which is refused before IMAP_EV_IDLING, nothing else can be
+ * said. */
+bool imap_idle(struct imap *m);
+bool imap_idle_done(struct imap *m);
+bool imap_idling(const struct imap *m);
+/* Our own keyword, an atom; to be told before the mailbox is selected. */
+bool imap_keyword(struct imap *m, const char *keyword);
+/* UID SEARCH UID from:* KEYWORD ours, filtered like imap_search_from() */
+bool imap_search_keyword(struct imap *m, uint32_t from);
 /* UID SEARCH UID set DELETED */
 bool imap_search_deleted(struct imap *m, struct span set);
 bool imap_fetch_sizes(struct imap *m, struct span set);  /* (UID RFC822.SIZE) */
@@ -212,6 +254,7 @@ bool imap_fetch_headers(struct imap *m, struct span set);
 bool imap_store_deleted(struct imap *m, struct span set); /* +FLAGS.SILENT */
 bool imap_expunge(struct imap *m, struct span set);       /* UID EXPUNGE only */
 bool imap_store_seen(struct imap *m, struct span set);    /* +FLAGS.SILENT */
+bool imap_store_keyword(struct imap *m, struct span set); /* ours, the same */
 bool imap_copy(struct imap *m, struct span set, struct span mailbox);
 bool imap_move(struct imap *m, struct span set, struct span mailbox);
 

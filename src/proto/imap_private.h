@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What imap.c (responses), imap_text.c (status texts and capabilities) and
- * imap_write.c (commands) know of each other, and nobody else may.
+ * What imap.c (responses), imap_fetch.c and imap_list.c (two of them),
+ * imap_text.c (status texts and capabilities) and imap_write.c (commands) know
+ * of each other, and nobody else may.
  */
 #ifndef PROTO_IMAP_PRIVATE_H
 #define PROTO_IMAP_PRIVATE_H
@@ -18,7 +19,91 @@ struct imap_row {
 	bool simple; /* without arguments */
 };
 
+/* What the next token means; the functions are in a table in imap.c. */
+enum state {
+	STATE_START,
+	STATE_TAGGED,
+	STATE_UNTAGGED,
+	STATE_TEXT,
+	STATE_TEXT_END,
+	STATE_CAPS,
+	STATE_SEARCH,
+	STATE_NUMBERED,
+	STATE_NUMBER_END,
+	STATE_FETCH_OPEN,
+	STATE_FETCH_NAME,
+	STATE_FETCH_VALUE,
+	STATE_FETCH_FLAGS,
+	STATE_FETCH_NESTED,
+	STATE_FETCH_LITERAL,
+	STATE_FETCH_END,
+	STATE_LIST_OPEN,
+	STATE_LIST_FLAGS,
+	STATE_LIST_DELIMITER,
+	STATE_LIST_NAME,
+	STATE_LIST_LITERAL,
+	STATE_LIST_REST,
+	STATE_SKIP,
+	STATE_FAILED,
+	STATES
+};
+
+/* Whose text is being read. */
+enum line {
+	LINE_TAGGED,
+	LINE_UNTAGGED,
+	LINE_CONTINUE,
+};
+
+enum condition {
+	CONDITION_OK, /* the first three as in enum imap_status */
+	CONDITION_NO,
+	CONDITION_BAD,
+	CONDITION_BYE,
+	CONDITION_PREAUTH,
+	CONDITIONS
+};
+
+enum item {
+	ITEM_OTHER,
+	ITEM_UID,
+	ITEM_SIZE,
+	ITEM_FLAGS,
+	ITEM_BODY,
+	ITEM_DATE,
+	ITEM_EXISTS,
+	ITEM_EXPUNGE,
+};
+
 extern const struct imap_row imap_rows[IMAP_COMMANDS];
+
+/* imap.c: for the functions of the states. */
+struct imap_event imap_event_of(
+    const struct imap *m, enum imap_event_kind kind);
+void imap_give(struct imap *m, const struct imap_event *e);
+bool imap_token_is(const struct imap_token *t, const char *name);
+bool imap_parse_uid(struct span s, uint32_t *uid_r);
+void imap_end_line(struct imap *m);  /* a response is read whole */
+void imap_skip_line(struct imap *m); /* the rest of it says nothing */
+
+/* imap_fetch.c, imap_list.c: a token in the state of that name. */
+/* A piece of the body that the FETCH gives. */
+struct imap_event imap_body_event(
+    const struct imap *m, enum imap_event_kind kind, struct span text);
+void imap_take_fetch_open(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_name(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_value(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_flags(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_nested(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_literal(struct imap *m, const struct imap_token *t);
+void imap_take_fetch_end(struct imap *m, const struct imap_token *t);
+void imap_begin_list(struct imap *m);
+void imap_take_list_open(struct imap *m, const struct imap_token *t);
+void imap_take_list_flags(struct imap *m, const struct imap_token *t);
+void imap_take_list_delimiter(struct imap *m, const struct imap_token *t);
+void imap_take_list_name(struct imap *m, const struct imap_token *t);
+void imap_take_list_literal(struct imap *m, const struct imap_token *t);
+void imap_take_list_rest(struct imap *m, const struct imap_token *t);
 
 /* imap.c: ends the session with IMAP_EV_ERROR; why is static. */
 void imap_fail(struct imap *m, const char *why);

@@ -22,6 +22,8 @@ imap_caps_add(struct imap_caps *caps, struct span word)
 		{ "LOGINDISABLED", &caps->login_disabled },
 		{ "CONDSTORE", &caps->condstore },
 		{ "ESEARCH", &caps->esearch },
+		{ "SPECIAL-USE", &caps->special_use },
+		{ "LIST-EXTENDED", &caps->list_extended },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -40,7 +42,7 @@ imap_caps_end(struct imap *m)
 
 	if (caps->imap4rev2)
 		caps->idle = caps->uidplus = caps->unselect = caps->move =
-		    caps->sasl_ir = caps->esearch = true;
+		    caps->sasl_ir = caps->esearch = caps->list_extended = true;
 	caps->known = true;
 	m->fresh_caps = true;
 }
@@ -98,6 +100,24 @@ take_access(struct imap *m, bool read_only)
 		m->mailbox.read_only = true;
 }
 
+/* "(\\Seen Ours \\*)": \\* says that any keyword may be stored. */
+static void
+take_permanent_flags(struct imap *m, struct span list)
+{
+	if (!imap_selecting(m) || list.n < 2 || list.p[0] != '(')
+		return;
+	list = span_make(list.p + 1, list.n - 1);
+	if (list.n > 0 && list.p[list.n - 1] == ')')
+		list.n--;
+	while (list.n > 0) {
+		struct span flag = span_cut(&list, ' ');
+
+		if (span_is(flag, "\\*") ||
+		    (m->keyword[0] != '\0' && span_iis(flag, m->keyword)))
+			m->pending.keyword = m->keyword[0] != '\0';
+	}
+}
+
 static enum imap_code
 find_code(struct span name)
 {
@@ -150,6 +170,8 @@ imap_take_code(struct imap *m, struct span text)
 		take_caps(m, code);
 	else if (span_iis(name, "UIDVALIDITY"))
 		take_uidvalidity(m, code);
+	else if (span_iis(name, "PERMANENTFLAGS"))
+		take_permanent_flags(m, code);
 	else if (span_iis(name, "UIDNEXT"))
 		take_uidnext(m, code);
 	else if (m->code == IMAP_CODE_READ_ONLY ||

@@ -7,6 +7,7 @@
  * others marked (I13).
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "proto/imap_private.h"
 
@@ -27,6 +28,8 @@ const struct imap_row imap_rows[] = {
 	[IMAP_UNSELECT] = { "UNSELECT", "UNSELECT", WAIT_COMMAND, false, true },
 	[IMAP_LOGOUT] = { "LOGOUT", "LOGOUT", WAIT_QUIT, false, true },
 	[IMAP_UID_COPY] = { "UID COPY", "COPY", WAIT_COMMAND, false, false },
+	[IMAP_LIST] = { "LIST", "LIST", WAIT_COMMAND, false, false },
+	[IMAP_IDLE] = { "IDLE", "IDLE", WAIT_COMMAND, false, false },
 	[IMAP_UID_MOVE] = { "UID MOVE", "MOVE", WAIT_COMMAND, false, false },
 };
 /* clang-format on */
@@ -183,9 +186,11 @@ may_send(const struct imap *m, const struct command *c)
 {
 	if (imap_failed(m) || m->count == IMAP_WINDOW ||
 	    imap_awaits(m, IMAP_GREETING) ||
-	    imap_awaits(m, IMAP_AUTHENTICATE) || m->parts > 0)
+	    imap_awaits(m, IMAP_AUTHENTICATE) || imap_awaits(m, IMAP_IDLE) ||
+	    m->parts > 0)
 		return false;
-	return m->count == 0 || (c->ends == 0 && c->cmd != IMAP_AUTHENTICATE);
+	return m->count == 0 || (c->ends == 0 && c->cmd != IMAP_AUTHENTICATE &&
+				    c->cmd != IMAP_IDLE);
 }
 
 static bool
@@ -380,6 +385,72 @@ imap_search_from(struct imap *m, uint32_t from)
 }
 
 bool
+imap_list(struct imap *m, struct span pattern)
+{
+	struct command c;
+
+	command_init(&c, m, IMAP_LIST);
+	put_text(&c, " \"\"");
+	put_string(&c, pattern);
+	if (m->caps.special_use && m->caps.list_extended)
+		put_text(&c, " RETURN (SPECIAL-USE)");
+	return command_send(m, &c);
+}
+
+bool
+imap_idle(struct imap *m)
+{
+	struct command c;
+
+	if (!m->caps.idle || m->count > 0)
+		return false;
+	command_init(&c, m, IMAP_IDLE);
+	return command_send(m, &c);
+}
+
+bool
+imap_idle_done(struct imap *m)
+{
+	if (!m->idling || imap_failed(m) ||
+	    !write_out(m, span_str("DONE\r\n"), false))
+		return false;
+	m->idling = false;
+	m->idle_ended = true;
+	return true;
+}
+
+bool
+imap_idling(const struct imap *m)
+{
+	return m->idling;
+}
+
+bool
+imap_keyword(struct imap *m, const char *keyword)
+{
+	size_t n = strlen(keyword);
+
+	if (n == 0 || n >= sizeof(m->keyword) ||
+	    !has_only(span_str(keyword), in_atom))
+		return false;
+	memcpy(m->keyword, keyword, n + 1);
+	return true;
+}
+
+bool
+imap_search_keyword(struct imap *m, uint32_t from)
+{
+	struct command c;
+
+	command_init(&c, m, IMAP_UID_SEARCH);
+	c.from = from;
+	c.bad |= from == 0 || m->keyword[0] == '\0' ||
+	         m->mailbox.uidvalidity_changed ||
+	         !buf_addf(&c.text, " UID %u:* KEYWORD %s", from, m->keyword);
+	return command_send(m, &c);
+}
+
+bool
 imap_search_deleted(struct imap *m, struct span set)
 {
 	struct command c;
@@ -441,6 +512,17 @@ imap_store_seen(struct imap *m, struct span set)
 {
 	return !m->mailbox.uidvalidity_changed &&
 	       send_set(m, IMAP_UID_STORE, set, " +FLAGS.SILENT (\\Seen)");
+}
+
+bool
+imap_store_keyword(struct imap *m, struct span set)
+{
+	char behind[IMAP_KEYWORD_MAX + 24];
+
+	(void)snprintf(
+	    behind, sizeof(behind), " +FLAGS.SILENT (%s)", m->keyword);
+	return m->keyword[0] != '\0' && !m->mailbox.uidvalidity_changed &&
+	       send_set(m, IMAP_UID_STORE, set, behind);
 }
 
 static bool

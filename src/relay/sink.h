@@ -2,9 +2,9 @@
 /*
  * Where mail goes: the contract between a transfer and a destination.
  *
- * A sink is one destination and serves every account that feeds it, in the
- * order in which jobs come, over connections of its own that it keeps while
- * there is work.  A job is one message for that destination.  The sink alone
+ * A sink is one destination and serves every account that feeds it, one after
+ * another (relay/lanes), over connections of its own that it keeps while there
+ * is work.  A job is one message for that destination.  The sink alone
  * knows when the last byte may go out, and the job alone knows whether it may:
  * begin() tells the job that its turn has come, and the end of data is not
  * written before the job said sink_permit() (DURABILITY.md R1).
@@ -42,6 +42,8 @@ struct sink_job {
 	const struct sink_envelope *envelope; /* foreign; NULL: as configured */
 	struct spool *spool; /* foreign; complete; outlives the job */
 	const char *trace;   /* foreign; to show in a delivery report */
+	/* For people; accounts take turns.  Foreign; NULL: of our own. */
+	const char *account, *uid;
 	/* What stands in front of the message; asked for once per turn, valid
 	 * until the verdict. */
 	struct span (*head)(void *arg);
@@ -91,6 +93,25 @@ void sink_permit(struct sink *s, struct sink_job *job);
 /* Takes the job back: no verdict will come.  Not once its end of data may be
  * on the wire (false): then wait for the verdict. */
 bool sink_withdraw(struct sink *s, struct sink_job *job);
+
+/* By hand, and until sink_resume(), which also ends what trouble began; what
+ * changed is told as by sink_remember(). */
+void sink_pause(struct sink *s);
+void sink_resume(struct sink *s);
+
+struct sink_status {
+	const char *doing; /* static: "idle", "connecting", "sending" */
+	const struct store_pause *pause;
+	int64_t wait_ms;      /* it is left alone; 0: it is not */
+	int64_t last_success; /* wall clock; 0: not since the start */
+	unsigned connections;
+	size_t queued;
+	/* Of what goes out now; uid NULL: nothing. */
+	const char *account, *uid;
+	uint64_t size, done; /* bytes */
+	int64_t since;       /* wall clock */
+};
+void sink_status(const struct sink *s, struct sink_status *st_r);
 
 const struct conf_destination *sink_destination(const struct sink *s);
 

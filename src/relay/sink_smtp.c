@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/ascii.h"
 #include "base/mem.h"
@@ -29,6 +30,7 @@
 #include "net/loop.h"
 #include "proto/smtp.h"
 #include "proto/starttls.h"
+#include "relay/lanes.h"
 #include "relay/login.h"
 #include "relay/retry.h"
 #include "relay/server.h"
@@ -60,6 +62,7 @@ struct sink_line {
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
 	uint64_t offset;      /* of the spool: what piece ends at */
+	int64_t since;        /* wall clock: when the job got its turn */
 	bool going;           /* 354 came */
 	bool body_done;       /* all of it is with the machine */
 	bool dot_sent;        /* the end of data may be on the wire ... */
@@ -72,11 +75,12 @@ struct sink {
 	struct net *net;                     /* foreign */
 	const struct conf *conf;             /* foreign */
 	const struct conf_destination *dest; /* foreign */
-	TAILQ_HEAD(, sink_job) queue;
+	struct lanes queue;
 	struct sink_line *line; /* owned; NULL: none open */
 	struct timer turn;
 	struct trouble trouble;
-	unsigned stranger; /* refusals of the recipient in a row */
+	unsigned stranger;    /* refusals of the recipient in a row */
+	int64_t last_success; /* wall clock */
 	struct tally_destination tally;
 };
 
@@ -258,6 +262,7 @@ start_job(struct sink_line *l, struct sink_job *job)
 	job->permitted = false;
 	l->piece = job->head(job->arg);
 	l->offset = 0;
+	l->since = time(NULL);
 	e.size = l->piece.n + spool_size(job->spool);
 	if (!fits(l, job, e.size, &f)) {
 		end_job(l, &f, "");
@@ -319,6 +324,8 @@ note_work(struct sink_line *l, enum smtp_stage stage, const struct fault *f)
 	if (sends_letter(l))
 		return;
 	l->accepted += f == NULL;
+	if (f == NULL)
+		s->last_success = time(NULL);
 	if (f == NULL)
 		s->stranger = 0;
 	else if (stage == SMTP_RCPT && f->when == FAULT_NEVER)
@@ -628,7 +635,7 @@ line_fail(struct sink_line *l, const struct fault *fault)
 		end_job(l, &f, "");
 	} else if (job != NULL && worked && f.scope == FAULT_DESTINATION) {
 		job->line = NULL;
-		TAILQ_INSERT_HEAD(&s->queue, job, link);
+		lanes_add_first(&s->queue, job);
 	} else if (job != NULL) {
 		end_job(l, &f, "");
 	}
@@ -674,10 +681,8 @@ refuse_all(struct sink *s)
 {
 	struct sink_job *job;
 
-	while ((job = TAILQ_FIRST(&s->queue)) != NULL) {
-		TAILQ_REMOVE(&s->queue, job, link);
+	while ((job = lanes_take(&s->queue)) != NULL)
 		job->verdict(job->arg, &s->trouble.fault, "");
-	}
 }
 
 /* Gives the next job its turn; runs from the loop, never inside a callback of
@@ -686,9 +691,8 @@ static void
 on_turn(void *arg)
 {
 	struct sink *s = arg;
-	struct sink_job *job;
 
-	while ((job = TAILQ_FIRST(&s->queue)) != NULL) {
+	while (s->queue.count > 0) {
 		if (sink_trouble(s) != NULL) {
 			refuse_all(s);
 			return;
@@ -698,8 +702,7 @@ on_turn(void *arg)
 		if (s->line->state != LINE_READY || !smtp_idle(&s->line->smtp))
 			return;
 		timer_cancel(&s->line->idle);
-		TAILQ_REMOVE(&s->queue, job, link);
-		start_job(s->line, job);
+		start_job(s->line, lanes_take(&s->queue));
 	}
 	if (s->line != NULL && s->line->state == LINE_READY)
 		timer_set(&s->line->idle, IDLE_MS);
@@ -715,7 +718,7 @@ sink_open(
 	s->conf = conf;
 	s->dest = d;
 	trouble_init(&s->trouble, n->loop, d);
-	TAILQ_INIT(&s->queue);
+	lanes_init(&s->queue);
 	timer_init(&s->turn, n->loop, on_turn, s);
 	return s;
 }
@@ -742,7 +745,7 @@ void
 sink_submit(struct sink *s, struct sink_job *job)
 {
 	job->line = NULL;
-	TAILQ_INSERT_TAIL(&s->queue, job, link);
+	lanes_add(&s->queue, job);
 	timer_set(&s->turn, 0);
 }
 
@@ -761,7 +764,7 @@ sink_withdraw(struct sink *s, struct sink_job *job)
 	struct sink_line *l = job->line;
 
 	if (l == NULL) {
-		TAILQ_REMOVE(&s->queue, job, link);
+		lanes_remove(&s->queue, job);
 		return true;
 	}
 	if (l->dot_sent)
@@ -788,4 +791,50 @@ const struct tally_destination *
 sink_tally(const struct sink *s)
 {
 	return &s->tally;
+}
+
+/* --- for people */
+
+static const char *
+doing(const struct sink *s)
+{
+	if (s->line == NULL)
+		return s->queue.count > 0 ? "connecting" : "idle";
+	if (s->line->job != NULL)
+		return "sending";
+	return s->line->state < LINE_READY ? "connecting" : "idle";
+}
+
+void
+sink_status(const struct sink *s, struct sink_status *st_r)
+{
+	const struct sink_line *l = s->line;
+
+	*st_r = (struct sink_status){
+		.doing = doing(s),
+		.pause = &s->trouble.pause,
+		.wait_ms = trouble_wait_ms(&s->trouble),
+		.last_success = s->last_success,
+		.connections = l != NULL,
+		.queued = s->queue.count,
+	};
+	if (l == NULL || l->job == NULL)
+		return;
+	st_r->account = l->job->account;
+	st_r->uid = l->job->uid;
+	st_r->size = spool_size(l->job->spool);
+	st_r->done = l->offset - (l->offset > 0 ? l->piece.n : 0);
+	st_r->since = l->since;
+}
+
+void
+sink_pause(struct sink *s)
+{
+	trouble_pause(&s->trouble);
+}
+
+void
+sink_resume(struct sink *s)
+{
+	trouble_resume(&s->trouble);
 }

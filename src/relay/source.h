@@ -2,11 +2,12 @@
 /*
  * Where mail comes from: the contract between a worker and a driver.
  *
- * A source is one session with one mailbox.  Its driver binds a protocol
- * machine to a connection; it logs in, lists, fetches and removes as it is
- * told, in the order it is told, and knows nothing of what is new, of spools,
- * or of where the mail goes.  A message is named by a number that is valid in
- * this session only for POP3, and is the UID for IMAP.
+ * A source is one session, with one mailbox open at a time.  Its driver binds a
+ * protocol machine to a connection; it logs in, selects, lists, fetches and
+ * removes as it is told, in the order it is told, and knows nothing of what is
+ * new, of spools, or of where the mail goes.  A message is named by a number
+ * that is valid in this session only for POP3, and is the UID for IMAP.  When
+ * one owner is done, another may go on in the same session, source_give().
  *
  * Every call returns at once; events follow from the loop.  After down() only
  * source_close() may be called; it may be called from inside every event.
@@ -21,8 +22,24 @@
 #include "base/fault.h"
 #include "base/span.h"
 
+struct conf_folder;
 struct session_owner;
 struct source;
+
+/* A folder of the account, as the server lists it. */
+struct source_folder {
+	struct span name; /* UTF-8 */
+	unsigned special; /* SOURCE_JUNK | ... */
+};
+
+/* RFC 6154 */
+#define SOURCE_ALL 1u
+#define SOURCE_ARCHIVE 2u
+#define SOURCE_DRAFTS 4u
+#define SOURCE_FLAGGED 8u
+#define SOURCE_JUNK 16u
+#define SOURCE_SENT 32u
+#define SOURCE_TRASH 64u
 
 struct source_mailbox {
 	uint64_t generation; /* UIDVALIDITY; 0 for POP3 */
@@ -34,8 +51,16 @@ struct source_events {
 	/* The login was accepted; delay: seconds that the server wants to pass
 	 * until the next one, 0: none. */
 	void (*logged_in)(void *arg, unsigned delay);
-	/* Logged in and the mailbox is open. */
-	void (*ready)(void *arg, const struct source_mailbox *m);
+	/* Logged in; no mailbox is open: source_select(), source_folders(). */
+	void (*ready)(void *arg);
+	/* The mailbox is open; m NULL: it cannot be, f says why, and the
+	 * session goes on. */
+	void (*selected)(
+	    void *arg, const struct source_mailbox *m, const struct fault *f);
+	/* The answer to source_folders(), one each that can be selected; then
+	 * foldered(), f NULL: that is all of them. */
+	void (*folder)(void *arg, const struct source_folder *folder);
+	void (*foldered)(void *arg, const struct fault *f);
 	/* One message of the listing; size 0: not known. */
 	void (*entry)(
 	    void *arg, struct span uid, uint32_t number, uint64_t size);
@@ -61,20 +86,30 @@ struct source_events {
 	void (*header_piece)(void *arg, struct span bytes);
 	void (*header)(void *arg, uint32_t number, int64_t date);
 	void (*headed)(void *arg);
+	/* While it watches: something came; and: it watches no longer, because
+	 * of source_unwatch() or because the server does not want to. */
+	void (*news)(void *arg);
+	void (*unwatched)(void *arg);
 	/* The session is over; f NULL: by source_quit(). */
 	void (*down)(void *arg, const struct fault *f);
 };
 
 struct source_driver {
-	struct source *(*open)(
-	    const struct session_owner *owner, bool read_only);
+	struct source *(*open)(const struct session_owner *owner);
+	void (*select)(struct source *s, const char *name,
+	    const struct conf_folder *folder, bool read_only);
+	/* From here on NULL: the protocol has no such thing. */
+	void (*folders)(struct source *s, const char *pattern);
+	bool (*can_watch)(const struct source *s);
+	bool (*watch)(struct source *s);
+	void (*unwatch)(struct source *s);
+	/* Not these. */
 	void (*list)(struct source *s, uint64_t from);
 	void (*sizes)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*fetch)(struct source *s, const uint32_t *numbers, size_t n);
 	bool (*headers)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*remove)(struct source *s, const uint32_t *numbers, size_t n);
-	/* NULL: the protocol has no such thing. */
-	void (*mark_seen)(struct source *s, uint32_t number);
+	void (*mark)(struct source *s, uint32_t number); /* or NULL */
 	void (*quit)(struct source *s);
 	void (*close)(struct source *s);
 	/* Leaving with QUIT makes the server forget what was fetched, also when
@@ -92,6 +127,49 @@ struct source {
 
 extern const struct source_driver source_pop3_driver;
 extern const struct source_driver source_imap_driver;
+
+/* Another owner goes on with a session whose mailbox nobody needs any more. */
+static inline void
+source_give(struct source *s, const struct source_events *events, void *arg)
+{
+	s->events = events;
+	s->arg = arg;
+}
+
+/* Opens a mailbox, and closes the one before; both strings outlive it. */
+static inline void
+source_select(struct source *s, const char *name,
+    const struct conf_folder *folder, bool read_only)
+{
+	s->driver->select(s, name, folder, read_only);
+}
+
+/* Folders whose name matches, with "*" and "%" as in IMAP LIST. */
+static inline void
+source_folders(struct source *s, const char *pattern)
+{
+	s->driver->folders(s, pattern);
+}
+
+static inline bool
+source_can_watch(const struct source *s)
+{
+	return s->driver->can_watch != NULL && s->driver->can_watch(s);
+}
+
+/* After everything of the mailbox was answered: hear of news without asking.
+ * False: there are news since the last listing. */
+static inline bool
+source_watch(struct source *s)
+{
+	return s->driver->watch(s);
+}
+
+static inline void
+source_unwatch(struct source *s)
+{
+	s->driver->unwatch(s);
+}
 
 /* Everything from UID from on (IMAP); all (POP3). */
 static inline void
@@ -129,13 +207,13 @@ source_remove(struct source *s, const uint32_t *numbers, size_t n)
 	s->driver->remove(s, numbers, n);
 }
 
-/* As well as it goes: nothing answers, and a session that ends early leaves the
- * mark out. */
+/* By the policies, as read or as relayed.  As well as it goes: nothing answers,
+ * and a session that ends early leaves the mark out. */
 static inline void
-source_mark_seen(struct source *s, uint32_t number)
+source_mark(struct source *s, uint32_t number)
 {
-	if (s->driver->mark_seen != NULL)
-		s->driver->mark_seen(s, number);
+	if (s->driver->mark != NULL)
+		s->driver->mark(s, number);
 }
 
 static inline void

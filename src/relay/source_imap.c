@@ -2,94 +2,26 @@
 /*
  * The source that speaks IMAPS: binds proto/imap to a connection.
  *
- *   greeting, CAPABILITY, login, ID, SELECT or EXAMINE -> ready()
- *   UID SEARCH                    -> entry()..., listed()
- *   UID FETCH (RFC822.SIZE)       -> size()..., sized()
- *   UID FETCH (BODY.PEEK[])       -> piece()..., fetched()
- *   UID FETCH (BODY.PEEK[HEADER]) -> header_piece()..., header(), headed()
- *   UID STORE, UID EXPUNGE        -> removed()
- *   UID MOVE, or UID COPY and these two -> removed()
- *   UID STORE (\Seen)             -> nothing
+ *   greeting, CAPABILITY, login, CAPABILITY, ID -> ready()
+ *   LIST                          -> folder()..., foldered()
+ *   SELECT or EXAMINE             -> selected()
+ *   IDLE, DONE                    -> news(), unwatched()
  *   LOGOUT                        -> down(NULL)
  *
- * Never a plain EXPUNGE or CLOSE: both remove what other clients have marked.
+ * and what source_imap_fetch.c and source_imap_mark.c do in a mailbox.
  */
-#include "relay/source.h"
+#include "relay/source_imap.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ascii.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
-#include "proto/imap.h"
+#include "proto/imap_name.h"
 #include "relay/retry.h"
-#include "relay/session.h"
 
 #include "config.h"
 
-#define FOLDER "INBOX"
 #define UIDVALIDITY_MAX UINT32_MAX
-
-/* UIDs that a command is made for; order is kept. */
-struct uids {
-	uint32_t *list; /* owned */
-	size_t n, cap;
-};
-
-struct source_imap {
-	struct session session;
-	bool read_only;
-	struct imap imap;
-	bool logged_in;
-	bool sizing;       /* a FETCH for sizes is outstanding */
-	bool fetching;     /* one for bodies is; all may be in before its OK */
-	bool heading;      /* headers are wanted, and nothing else */
-	bool leaving;      /* LOGOUT is out */
-	struct uids todo;  /* to be fetched or removed, not asked for yet */
-	struct uids asked; /* of the command that is outstanding */
-	struct uids sizes; /* whose size is wanted, not asked for yet */
-	bool one_by_one;   /* a FETCH of several was refused: find out which */
-	size_t removed;
-	struct uids seen; /* to be marked, not asked for yet */
-	bool marking;     /* a STORE for some is outstanding */
-	bool mark_told;   /* that it was refused */
-};
-
-static void
-uids_add(struct uids *u, const uint32_t *list, size_t n)
-{
-	if (u->n + n > u->cap) {
-		u->cap = u->n + n;
-		u->list = mem_grow(u->list, u->cap, sizeof(*u->list));
-	}
-	if (n > 0)
-		memcpy(u->list + u->n, list, n * sizeof(*list));
-	u->n += n;
-}
-
-static void
-uids_drop(struct uids *u, size_t n)
-{
-	u->n -= n;
-	memmove(u->list, u->list + n, u->n * sizeof(*u->list));
-}
-
-static bool
-uids_remove(struct uids *u, uint32_t uid)
-{
-	for (size_t i = 0; i < u->n; i++) {
-		if (u->list[i] != uid)
-			continue;
-		u->n--;
-		memmove(u->list + i, u->list + i + 1,
-		    (u->n - i) * sizeof(*u->list));
-		return true;
-	}
-	return false;
-}
 
 /* --- login */
 
@@ -152,7 +84,7 @@ on_capability(struct source_imap *s)
 	}
 	if (s->imap.caps.id)
 		imap_id(&s->imap, "mailhaul", PACKAGE_VERSION);
-	imap_select(&s->imap, span_str(FOLDER), s->read_only);
+	s->session.source.events->ready(s->session.source.arg);
 }
 
 static void
@@ -164,433 +96,36 @@ need_capability(struct source_imap *s)
 		imap_simple(&s->imap, IMAP_CAPABILITY);
 }
 
-static void
-on_selected(struct source_imap *s)
-{
-	const struct imap_mailbox *box = &s->imap.mailbox;
-	struct source_mailbox m = {
-		.generation = box->uidvalidity,
-		.exists = box->exists,
-		.next = box->have_uidnext ? box->uidnext : 0,
-	};
-
-	if (!box->have_uidvalidity || box->uidvalidity == 0 ||
-	    box->uidvalidity > UIDVALIDITY_MAX)
-		session_fail(&s->session, FAULT_NEVER,
-		    "the server gives no usable UIDVALIDITY, so messages could "
-		    "not be told apart safely",
-		    span_make("", 0), "use protocol = \"pop3\" if it has it");
-	else if (box->read_only && !s->read_only)
-		session_fail(&s->session, FAULT_NEVER,
-		    "the mailbox is read-only: nothing could be deleted",
-		    span_make("", 0), "use after = \"keep\"");
-	else
-		s->session.source.events->ready(s->session.source.arg, &m);
-}
-
-/* --- list and sizes */
+/* --- one mailbox after the other */
 
 static void
-list(struct source *source, uint64_t from)
+open_mailbox(struct source_imap *s)
 {
-	struct source_imap *s = (struct source_imap *)source;
-
-	imap_search_from(&s->imap, from > 0 ? (uint32_t)from : 1);
-	session_send(&s->session);
-}
-
-static void
-on_uid(struct source_imap *s, uint32_t uid)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%lu", (unsigned long)uid);
-
-	s->session.source.events->entry(
-	    s->session.source.arg, span_make(text, (size_t)n), uid, 0);
-}
-
-static void fetch_next(struct source_imap *s);
-
-/* One FETCH at a time, so that it is clear which answer belongs to which; sizes
- * go first, for the worker fetches nothing without them. */
-static void
-sizes_next(struct source_imap *s)
-{
-	struct imap_set set;
-	size_t n = 0;
-
-	if (s->fetching || s->sizing || s->sizes.n == 0)
-		return;
-	imap_set_init(&set);
-	while (n < s->sizes.n && imap_set_add(&set, s->sizes.list[n]))
-		n++;
-	uids_drop(&s->sizes, n);
-	s->sizing = true;
-	imap_fetch_sizes(&s->imap, imap_set_span(&set));
-	session_send(&s->session);
-}
-
-static void
-sizes(struct source *source, const uint32_t *numbers, size_t n)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	uids_add(&s->sizes, numbers, n);
-	sizes_next(s);
-}
-
-/* A refusal is no matter: what has no size is fetched all the same. */
-static void
-on_sizes_done(struct source_imap *s)
-{
-	s->sizing = false;
-	if (s->sizes.n == 0)
-		s->session.source.events->sized(s->session.source.arg);
-	if (s->session.conn != NULL)
-		fetch_next(s);
-}
-
-/* --- fetch */
-
-/* One command for all that waits, as soon as the last one is answered. */
-static void
-fetch_next(struct source_imap *s)
-{
-	struct imap_set set;
-	size_t n = 0;
-
-	sizes_next(s);
-	if (s->fetching || s->todo.n == 0 || s->sizing)
-		return;
-	imap_set_init(&set);
-	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
-		n++;
-		if (s->one_by_one)
-			break;
-	}
-	uids_add(&s->asked, s->todo.list, n);
-	uids_drop(&s->todo, n);
-	s->fetching = true;
-	imap_fetch_bodies(&s->imap, imap_set_span(&set));
-	session_send(&s->session);
-}
-
-static void
-fetch(struct source *source, const uint32_t *numbers, size_t n)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	uids_add(&s->todo, numbers, n);
-	fetch_next(s);
-}
-
-/* --- headers */
-
-static void
-headers_next(struct source_imap *s)
-{
-	struct imap_set set;
-	size_t n = 0;
-
-	if (s->todo.n == 0) {
-		s->heading = s->one_by_one = false;
-		s->session.source.events->headed(s->session.source.arg);
-		return;
-	}
-	imap_set_init(&set);
-	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
-		n++;
-		if (s->one_by_one)
-			break;
-	}
-	uids_add(&s->asked, s->todo.list, n);
-	uids_drop(&s->todo, n);
-	imap_fetch_headers(&s->imap, imap_set_span(&set));
-	session_send(&s->session);
-}
-
-static bool
-headers(struct source *source, const uint32_t *numbers, size_t n)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	s->heading = true;
-	uids_add(&s->todo, numbers, n);
-	headers_next(s);
-	return true;
-}
-
-/* The rest of a set that was refused is asked for one by one; what does not
- * come even then has no header. */
-static void
-on_headers_done(struct source_imap *s, const struct imap_event *ev)
-{
-	struct uids rest = s->asked;
-
-	s->asked = (struct uids){ 0 };
-	if (ev->status != IMAP_OK && rest.n > 1) {
-		s->one_by_one = true;
-		uids_add(&rest, s->todo.list, s->todo.n);
-		free(s->todo.list);
-		s->todo = rest;
-	} else {
-		free(rest.list);
-	}
-	headers_next(s);
-}
-
-/* --- what FETCH gives */
-
-/* A FETCH response is over.  Those that carry no body are somebody's flags; a
- * body that nobody asked for is reported all the same, to be forgotten. */
-static void
-on_fetched(struct source_imap *s, const struct imap_event *ev)
-{
-	if (s->sizing && ev->has_size && ev->uid != 0)
-		s->session.source.events->size(
-		    s->session.source.arg, ev->uid, ev->size);
-	if (!ev->has_body)
-		return;
-	if (s->heading) {
-		s->session.source.events->header(s->session.source.arg,
-		    uids_remove(&s->asked, ev->uid) ? ev->uid : 0, ev->date);
-		return;
-	}
-	s->session.source.events->fetched(s->session.source.arg,
-	    uids_remove(&s->asked, ev->uid) ? ev->uid : 0, NULL);
-}
-
-/* What is still in asked did not come. */
-static void
-on_fetch_done(struct source_imap *s, const struct imap_event *ev)
-{
-	struct uids rest = s->asked;
+	char name[IMAP_NAME_MAX];
 	struct fault f;
 
-	s->asked = (struct uids){ 0 };
-	s->fetching = false;
-	if (ev->status != IMAP_OK && rest.n > 1) {
-		/* One of them is the trouble; the others may do well alone. */
-		s->one_by_one = true;
-		uids_add(&rest, s->todo.list, s->todo.n);
-		free(s->todo.list);
-		s->todo = rest;
-		fetch_next(s);
+	if (imap_name_encode(s->name, name, sizeof(name)) &&
+	    imap_select(&s->imap, span_str(name), s->read_only)) {
+		session_send(&s->session);
 		return;
 	}
-	fault_set(&f, FAULT_MESSAGE, FAULT_LATER, "FETCH",
-	    "the server did not hand it out; perhaps it was just removed");
-	fault_quote(&f, ev->text);
-	for (size_t i = 0; i < rest.n && s->session.conn != NULL; i++)
-		s->session.source.events->fetched(
-		    s->session.source.arg, rest.list[i], &f);
-	free(rest.list);
-	if (s->session.conn != NULL)
-		fetch_next(s);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "SELECT",
+	    "the name of the folder cannot be written in IMAP");
+	session_down(&s->session, &f);
 }
 
-/* --- mark as read */
-
-/* Flags and bodies do not mix, so this may run beside a FETCH. */
+/* Marks are for the mailbox that is open. */
 static void
-seen_next(struct source_imap *s)
+select_mailbox(struct source *source, const char *name,
+    const struct conf_folder *folder, bool read_only)
 {
-	struct imap_set set;
-	size_t n = 0;
+	struct source_imap *s = (struct source_imap *)source;
 
-	if (s->marking || s->seen.n == 0)
-		return;
-	imap_set_init(&set);
-	while (n < s->seen.n && imap_set_add(&set, s->seen.list[n]))
-		n++;
-	s->marking = imap_store_seen(&s->imap, imap_set_span(&set));
+	s->name = name;
+	s->next = folder;
+	s->read_only = read_only;
 	if (!s->marking)
-		return; /* no room on the way out: with the next one */
-	uids_drop(&s->seen, n);
-	session_send(&s->session);
-}
-
-static void
-mark_seen(struct source *source, uint32_t number)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	uids_add(&s->seen, &number, 1);
-	seen_next(s);
-}
-
-static void
-leave(struct source_imap *s)
-{
-	imap_simple(&s->imap, IMAP_LOGOUT);
-	session_send(&s->session);
-}
-
-static void
-on_marked(struct source_imap *s, const struct imap_event *ev)
-{
-	char words[128];
-
-	s->marking = false;
-	if (ev->status != IMAP_OK && !s->mark_told) {
-		s->mark_told = true;
-		log_line(LOG_WARNING,
-		    "%s: relayed messages could not be marked as read: %s",
-		    s->session.account->name,
-		    ascii_clean(words, sizeof(words), ev->text.p, ev->text.n));
-	}
-	seen_next(s);
-	if (s->leaving && !s->marking)
-		leave(s);
-}
-
-/* --- remove */
-
-static void
-asked_set(const struct source_imap *s, struct imap_set *set)
-{
-	imap_set_init(set);
-	for (size_t i = 0; i < s->asked.n; i++)
-		imap_set_add(set, s->asked.list[i]);
-}
-
-static bool
-is_moving(const struct source_imap *s)
-{
-	return s->session.account->after == CONF_AFTER_MOVE;
-}
-
-static bool
-can_expunge(const struct source_imap *s)
-{
-	return s->imap.caps.uidplus || s->imap.caps.imap4rev2;
-}
-
-static bool
-can_move(const struct source_imap *s)
-{
-	return s->imap.caps.move || s->imap.caps.imap4rev2;
-}
-
-static void
-send_removal(struct source_imap *s, struct span set)
-{
-	struct span folder;
-
-	if (!is_moving(s)) {
-		imap_store_deleted(&s->imap, set);
-		return;
-	}
-	folder = span_str(s->session.account->after_folder);
-	if (can_move(s))
-		imap_move(&s->imap, set, folder);
-	else
-		imap_copy(&s->imap, set, folder);
-}
-
-static void
-remove_next(struct source_imap *s)
-{
-	struct imap_set set;
-	size_t n = 0;
-
-	if (s->todo.n == 0) {
-		s->session.source.events->removed(
-		    s->session.source.arg, s->removed);
-		return;
-	}
-	imap_set_init(&set);
-	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n]))
-		n++;
-	uids_add(&s->asked, s->todo.list, n);
-	uids_drop(&s->todo, n);
-	send_removal(s, imap_set_span(&set));
-	session_send(&s->session);
-}
-
-static void
-remove_messages(struct source *source, const uint32_t *numbers, size_t n)
-{
-	struct source_imap *s = (struct source_imap *)source;
-
-	s->removed = 0;
-	if (!is_moving(s) || can_move(s) || can_expunge(s)) {
-		uids_add(&s->todo, numbers, n);
-		remove_next(s);
-		return;
-	}
-	/* A copy whose original cannot be taken away alone would be made again
-	 * at every poll. */
-	log_line(LOG_WARNING,
-	    "%s: the server has neither MOVE nor UIDPLUS; %zu relayed messages "
-	    "stay where they are",
-	    s->session.account->name, n);
-	imap_simple(&s->imap, IMAP_NOOP); /* its answer is ours */
-	session_send(&s->session);
-}
-
-static void
-removal_refused(struct source_imap *s, const struct imap_event *ev)
-{
-	if (is_moving(s))
-		session_fail(&s->session, FAULT_LATER,
-		    "moving relayed messages was refused", ev->text,
-		    "check that the folder of \"move\" exists");
-	else
-		session_fail(&s->session, FAULT_LATER,
-		    "removing relayed messages was refused", ev->text, NULL);
-}
-
-static void
-asked_are_removed(struct source_imap *s)
-{
-	s->removed += s->asked.n;
-	s->asked.n = 0;
-	remove_next(s);
-}
-
-static void
-on_stored(struct source_imap *s, const struct imap_event *ev)
-{
-	struct imap_set set;
-
-	if (ev->status != IMAP_OK) {
-		removal_refused(s, ev);
-		return;
-	}
-	if (!can_expunge(s)) {
-		log_line(LOG_NOTICE,
-		    "%s: the server has no UIDPLUS; %zu relayed messages are "
-		    "marked \\Deleted and left for you to expunge",
-		    s->session.account->name, s->asked.n);
-		asked_are_removed(s);
-		return;
-	}
-	asked_set(s, &set);
-	imap_expunge(&s->imap, imap_set_span(&set));
-}
-
-/* By UID MOVE or UID EXPUNGE. */
-static void
-on_removed(struct source_imap *s, const struct imap_event *ev)
-{
-	if (ev->status != IMAP_OK)
-		removal_refused(s, ev);
-	else
-		asked_are_removed(s);
-}
-
-static void
-on_copied(struct source_imap *s, const struct imap_event *ev)
-{
-	struct imap_set set;
-
-	if (ev->status != IMAP_OK) {
-		removal_refused(s, ev);
-		return;
-	}
-	asked_set(s, &set);
-	imap_store_deleted(&s->imap, imap_set_span(&set));
+		source_imap_marks_done(s);
 }
 
 static void
@@ -600,22 +135,169 @@ quit(struct source *source)
 
 	s->leaving = true;
 	if (!s->marking)
-		leave(s);
+		source_imap_marks_done(s);
+}
+
+void
+source_imap_marks_done(struct source_imap *s)
+{
+	if (s->leaving) {
+		imap_simple(&s->imap, IMAP_LOGOUT);
+		session_send(&s->session);
+	} else if (s->next != NULL) {
+		s->folder = s->next;
+		s->next = NULL;
+		s->fresh = false;
+		open_mailbox(s);
+	}
+}
+
+static void
+refuse_mailbox(struct source_imap *s, enum fault_when when, const char *text,
+    struct span words, const char *hint)
+{
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, when, "SELECT", "%s: %s", s->name, text);
+	f.hint = hint;
+	if (words.n > 0) {
+		fault_quote(&f, words);
+		retry_hear(&f, words);
+	}
+	s->session.source.events->selected(s->session.source.arg, NULL, &f);
+}
+
+static void
+on_selected(struct source_imap *s, const struct imap_event *ev)
+{
+	const struct imap_mailbox *box = &s->imap.mailbox;
+	struct source_mailbox m = {
+		.generation = box->uidvalidity,
+		.exists = box->exists,
+		.next = box->have_uidnext ? box->uidnext : 0,
+	};
+
+	if (ev->status != IMAP_OK)
+		refuse_mailbox(s, FAULT_NEVER, "refused", ev->text,
+		    "check that the mailbox exists and may be read");
+	else if (!box->have_uidvalidity || box->uidvalidity == 0 ||
+		 box->uidvalidity > UIDVALIDITY_MAX)
+		refuse_mailbox(s, FAULT_NEVER,
+		    "the server gives no usable UIDVALIDITY, so messages could "
+		    "not be told apart safely",
+		    span_make("", 0), "use protocol = \"pop3\" if it has it");
+	else if (box->read_only && !s->read_only)
+		refuse_mailbox(s, FAULT_NEVER,
+		    "the mailbox is read-only: nothing could be deleted",
+		    span_make("", 0), "use after = \"keep\"");
+	else
+		s->session.source.events->selected(
+		    s->session.source.arg, &m, NULL);
+}
+
+/* --- which folders there are */
+
+static void
+folders(struct source *source, const char *pattern)
+{
+	struct source_imap *s = (struct source_imap *)source;
+	char name[IMAP_NAME_MAX];
+	struct fault f;
+
+	if (imap_name_encode(pattern, name, sizeof(name)) &&
+	    imap_list(&s->imap, span_str(name))) {
+		session_send(&s->session);
+		return;
+	}
+	fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "LIST",
+	    "the pattern cannot be written in IMAP: %s", pattern);
+	session_down(&s->session, &f);
+}
+
+/* A name that is no modified UTF-7 could not be asked for again. */
+static void
+on_folder(struct source_imap *s, const struct imap_event *ev)
+{
+	static const unsigned bits[][2] = {
+		{ IMAP_SPECIAL_ALL, SOURCE_ALL },
+		{ IMAP_SPECIAL_ARCHIVE, SOURCE_ARCHIVE },
+		{ IMAP_SPECIAL_DRAFTS, SOURCE_DRAFTS },
+		{ IMAP_SPECIAL_FLAGGED, SOURCE_FLAGGED },
+		{ IMAP_SPECIAL_JUNK, SOURCE_JUNK },
+		{ IMAP_SPECIAL_SENT, SOURCE_SENT },
+		{ IMAP_SPECIAL_TRASH, SOURCE_TRASH },
+	};
+	char name[IMAP_NAME_MAX];
+	struct source_folder folder = { .special = 0 };
+
+	if (ev->noselect || !imap_name_decode(ev->text, name, sizeof(name)))
+		return;
+	folder.name = span_str(name);
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
+		if (ev->special & bits[i][0])
+			folder.special |= bits[i][1];
+	s->session.source.events->folder(s->session.source.arg, &folder);
+}
+
+static void
+on_foldered(struct source_imap *s, const struct imap_event *ev)
+{
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "LIST", "refused");
+	fault_quote(&f, ev->text);
+	s->session.source.events->foldered(
+	    s->session.source.arg, ev->status == IMAP_OK ? NULL : &f);
+}
+
+/* --- hear of news */
+
+static bool
+can_watch(const struct source *source)
+{
+	return ((const struct source_imap *)source)->imap.caps.idle;
+}
+
+static bool
+watch(struct source *source)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	if (s->fresh)
+		return false;
+	s->unwatch = false;
+	imap_idle(&s->imap);
+	session_send(&s->session);
+	return true;
+}
+
+static void
+end_watch(struct source_imap *s)
+{
+	if (s->unwatch && imap_idling(&s->imap) && imap_idle_done(&s->imap))
+		session_send(&s->session);
+}
+
+static void
+unwatch(struct source *source)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	s->unwatch = true;
+	end_watch(s); /* or when the server has said "+" */
+}
+
+/* What comes before the listing that we asked for may be in it or not: another
+ * listing tells. */
+static void
+on_exists(struct source_imap *s)
+{
+	s->fresh = true;
+	if (imap_idling(&s->imap) && !s->unwatch)
+		s->session.source.events->news(s->session.source.arg);
 }
 
 /* --- events */
-
-static void
-on_listed(struct source_imap *s, const struct imap_event *ev)
-{
-	/* An OK without a SEARCH answer does not say that nothing is there. */
-	if (ev->status == IMAP_OK)
-		s->session.source.events->listed(
-		    s->session.source.arg, ev->has_size);
-	else
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
-}
 
 static void
 on_login_done(struct source_imap *s, const struct imap_event *ev)
@@ -651,42 +333,35 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 		break;
 	case IMAP_SELECT:
 	case IMAP_EXAMINE:
-		if (ok)
-			on_selected(s);
-		else
-			session_fail(&s->session, FAULT_NEVER, "refused",
-			    ev->text,
-			    "check that the mailbox exists and may be read");
+		on_selected(s, ev);
+		break;
+	case IMAP_LIST:
+		on_foldered(s, ev);
+		break;
+	case IMAP_IDLE:
+		s->session.source.events->unwatched(s->session.source.arg);
 		break;
 	case IMAP_UID_SEARCH:
-		on_listed(s, ev);
+		source_imap_on_listed(s, ev);
 		break;
 	case IMAP_UID_FETCH:
-		if (s->heading)
-			on_headers_done(s, ev);
-		else if (s->sizing)
-			on_sizes_done(s);
-		else
-			on_fetch_done(s, ev);
+		source_imap_on_fetch(s, ev);
 		break;
 	case IMAP_UID_STORE:
-		if (s->marking)
-			on_marked(s, ev);
-		else
-			on_stored(s, ev);
+		source_imap_on_store(s, ev);
 		break;
 	case IMAP_UID_COPY:
-		on_copied(s, ev);
+		source_imap_on_copied(s, ev);
 		break;
 	case IMAP_UID_MOVE:
 	case IMAP_UID_EXPUNGE:
-		on_removed(s, ev);
+		source_imap_on_removed(s, ev);
 		break;
 	case IMAP_LOGOUT:
 		session_down(&s->session, NULL);
 		break;
 	case IMAP_NOOP:
-		remove_next(s);
+		source_imap_remove_next(s);
 		break;
 	case IMAP_ID:
 	case IMAP_UNSELECT:
@@ -713,18 +388,13 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 		session_challenge(&s->session, ev->text);
 		break;
 	case IMAP_EV_UID:
-		on_uid(s, ev->uid);
+		source_imap_on_uid(s, ev->uid);
 		break;
 	case IMAP_EV_BODY:
-		if (s->heading)
-			s->session.source.events->header_piece(
-			    s->session.source.arg, ev->text);
-		else
-			s->session.source.events->piece(
-			    s->session.source.arg, ev->text);
+		source_imap_on_piece(s, ev->text);
 		break;
 	case IMAP_EV_FETCHED:
-		on_fetched(s, ev);
+		source_imap_on_fetched(s, ev);
 		break;
 	case IMAP_EV_BYE:
 		if (!s->leaving)
@@ -736,8 +406,16 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 		    "the server does not speak IMAP as it should", ev->text,
 		    NULL);
 		break;
-	case IMAP_EV_BODY_BEGIN:
+	case IMAP_EV_MAILBOX:
+		on_folder(s, ev);
+		break;
+	case IMAP_EV_IDLING:
+		end_watch(s);
+		break;
 	case IMAP_EV_EXISTS:
+		on_exists(s);
+		break;
+	case IMAP_EV_BODY_BEGIN:
 	case IMAP_EV_EXPUNGED:
 		break;
 	}
@@ -821,11 +499,10 @@ static const struct session_machine machine = {
 };
 
 static struct source *
-open_source(const struct session_owner *owner, bool read_only)
+open_source(const struct session_owner *owner)
 {
 	struct source_imap *s = mem_alloc(sizeof(*s));
 
-	s->read_only = read_only;
 	imap_init(&s->imap);
 	session_open(&s->session, &source_imap_driver, &machine, owner);
 	return &s->session.source;
@@ -833,12 +510,17 @@ open_source(const struct session_owner *owner, bool read_only)
 
 const struct source_driver source_imap_driver = {
 	.open = open_source,
-	.list = list,
-	.sizes = sizes,
-	.fetch = fetch,
-	.headers = headers,
-	.remove = remove_messages,
-	.mark_seen = mark_seen,
+	.select = select_mailbox,
+	.folders = folders,
+	.can_watch = can_watch,
+	.watch = watch,
+	.unwatch = unwatch,
+	.list = source_imap_list,
+	.sizes = source_imap_sizes,
+	.fetch = source_imap_fetch,
+	.headers = source_imap_headers,
+	.remove = source_imap_remove,
+	.mark = source_imap_mark,
 	.quit = quit,
 	.close = session_close,
 	.quit_commits = false,

@@ -2,7 +2,8 @@
 /*
  * The source that speaks POP3S: binds proto/pop3 to a connection.
  *
- *   greeting, CAPA, login, STAT    -> ready()
+ *   greeting, CAPA, login          -> ready()
+ *   STAT                           -> selected()
  *   LIST, UIDL                     -> entry()..., listed()
  *   RETR                           -> piece()..., fetched()
  *   TOP                            -> header_piece()..., header(), headed()
@@ -113,8 +114,23 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 	} else {
 		session_logged_in(
 		    &s->session, s->pop3.caps.login_delay_seconds);
-		pop3_simple(&s->pop3, POP3_STAT);
+		s->session.source.events->ready(s->session.source.arg);
 	}
+}
+
+/* --- the one mailbox there is */
+
+static void
+pop3_select(struct source *source, const char *name,
+    const struct conf_folder *folder, bool read_only)
+{
+	struct source_pop3 *s = (struct source_pop3 *)source;
+
+	(void)name;
+	(void)folder;
+	(void)read_only; /* without DELE and QUIT nothing changes */
+	pop3_simple(&s->pop3, POP3_STAT);
+	session_send(&s->session);
 }
 
 /* --- list */
@@ -366,7 +382,7 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 		return;
 	}
 	s->exists = ev->count;
-	s->session.source.events->ready(s->session.source.arg, &m);
+	s->session.source.events->selected(s->session.source.arg, &m, NULL);
 }
 
 static void
@@ -544,13 +560,11 @@ static const struct session_machine machine = {
 	.free = machine_free,
 };
 
-/* POP3 changes nothing without DELE and QUIT, so read_only says nothing. */
 static struct source *
-pop3_open(const struct session_owner *owner, bool read_only)
+pop3_open(const struct session_owner *owner)
 {
 	struct source_pop3 *s = mem_alloc(sizeof(*s));
 
-	(void)read_only;
 	pop3_init(&s->pop3);
 	session_open(&s->session, &source_pop3_driver, &machine, owner);
 	return &s->session.source;
@@ -558,6 +572,7 @@ pop3_open(const struct session_owner *owner, bool read_only)
 
 const struct source_driver source_pop3_driver = {
 	.open = pop3_open,
+	.select = pop3_select,
 	.list = pop3_list,
 	.sizes = NULL, /* every entry has one */
 	.fetch = pop3_fetch,

@@ -45,6 +45,18 @@ spool_pool_new(int dir, uint64_t max)
 }
 
 void
+spool_pool_resize(struct spool_pool *p, uint64_t max)
+{
+	p->max = max;
+}
+
+uint64_t
+spool_pool_used(const struct spool_pool *p)
+{
+	return p->reserved;
+}
+
+void
 spool_pool_free(struct spool_pool **p)
 {
 	free(*p);

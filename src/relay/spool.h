@@ -41,6 +41,8 @@ struct spool_waiter {
 
 /* dir: where files go (foreign descriptor; must stay open).  max in bytes. */
 struct spool_pool *spool_pool_new(int dir, uint64_t max);
+void spool_pool_resize(struct spool_pool *p, uint64_t max);
+uint64_t spool_pool_used(const struct spool_pool *p); /* reserved bytes */
 void spool_pool_free(struct spool_pool **p);
 
 /* Room for size more bytes, or false and w is called once when some was given

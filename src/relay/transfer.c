@@ -268,6 +268,8 @@ submit(struct transfer *t)
 	t->job = (struct sink_job){
 		.spool = t->spool,
 		.trace = t->item->trace,
+		.account = t->ctx->account,
+		.uid = t->item->uid,
 		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,

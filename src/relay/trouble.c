@@ -15,6 +15,15 @@ trouble_init(
 	*t = (struct trouble){ .loop = l, .dest = d };
 }
 
+/* What those hear who would download for it. */
+static void
+say_paused(struct trouble *t)
+{
+	fault_set(&t->fault, FAULT_DESTINATION, FAULT_LATER, "pause",
+	    "it is paused by hand");
+	t->fault.hint = "mailhaul resume ends that";
+}
+
 void
 trouble_remember(struct trouble *t, const struct store_pause *p, bool hurry,
     void (*changed)(void *arg, const struct store_pause *p), void *arg)
@@ -23,9 +32,13 @@ trouble_remember(struct trouble *t, const struct store_pause *p, bool hurry,
 
 	t->changed = changed;
 	t->arg = arg;
-	if (p == NULL || p->failures == 0)
+	if (p == NULL)
 		return;
 	t->pause = *p;
+	if (p->by_hand)
+		say_paused(t);
+	if (p->by_hand || p->failures == 0)
+		return;
 	wait = retry_wait(p, time(NULL), hurry);
 	if (wait == 0)
 		return;
@@ -40,7 +53,17 @@ trouble_remember(struct trouble *t, const struct store_pause *p, bool hurry,
 const struct fault *
 trouble_now(const struct trouble *t)
 {
-	return t->until > loop_now_ms(t->loop) ? &t->fault : NULL;
+	return trouble_wait_ms(t) > 0 ? &t->fault : NULL;
+}
+
+int64_t
+trouble_wait_ms(const struct trouble *t)
+{
+	int64_t now = loop_now_ms(t->loop);
+
+	if (t->pause.by_hand)
+		return INT64_MAX;
+	return t->until > now ? t->until - now : 0;
 }
 
 bool
@@ -109,7 +132,25 @@ trouble_end(struct trouble *t)
 	if (t->pause.failures == 0)
 		return;
 	log_event(&e, "destination %s: works again", t->dest->name);
-	t->pause = (struct store_pause){ .failures = 0 };
+	t->pause = (struct store_pause){ .by_hand = t->pause.by_hand };
+	t->until = 0;
+	note_change(t);
+}
+
+void
+trouble_pause(struct trouble *t)
+{
+	t->pause.by_hand = true;
+	say_paused(t);
+	note_change(t);
+}
+
+void
+trouble_resume(struct trouble *t)
+{
+	if (t->pause.failures == 0 && !t->pause.by_hand)
+		return;
+	t->pause = (struct store_pause){ 0 };
 	t->until = 0;
 	note_change(t);
 }

@@ -38,6 +38,11 @@ const struct fault *trouble_now(const struct trouble *t);
 bool trouble_closed(const struct trouble *t);
 enum sink_answer trouble_ask(struct trouble *t);
 
+int64_t trouble_wait_ms(const struct trouble *t); /* 0: it is not left alone */
+/* By hand; and the end of any pause. */
+void trouble_pause(struct trouble *t);
+void trouble_resume(struct trouble *t);
+
 /* One more failure; and: it works. */
 void trouble_begin(struct trouble *t, const struct fault *f);
 void trouble_end(struct trouble *t);

@@ -47,7 +47,7 @@ tell_counts(const struct worker *w)
 		.priority = look ? LOG_NOTICE : LOG_INFO,
 		.message_id = LOG_ID_POLL_ENDED,
 		.account = w->account->name,
-		.mailbox = FOLDER,
+		.mailbox = w->name,
 	};
 
 	if (r->relayed + r->deferred + r->held + r->in_doubt > 0)
@@ -64,16 +64,19 @@ on_ended(void *arg)
 	struct worker *w = arg;
 	struct worker_report r = w->report;
 
-	w->state = WORKER_IDLE;
+	w->state = r.watching ? WORKER_WATCHING : WORKER_IDLE;
 	tell_counts(w);
-	w->done(w->arg, &r);
+	w->owner.done(w->owner.arg, &r);
 }
 
 void
 worker_end_poll(struct worker *w)
 {
 	w->state = WORKER_DRAINING;
-	source_close(&w->source);
+	if (!w->report.watching) {
+		w->selected = false;
+		source_close(&w->source);
+	}
 	spool_unref(&w->incoming);
 	if (w->mailbox != 0)
 		store_listing_drop(w->ctx->store, w->mailbox);
@@ -86,6 +89,8 @@ worker_abandon(struct worker *w)
 {
 	spool_waiter_cancel(w->ctx->pool, &w->waiter);
 	source_close(&w->source);
+	w->selected = false;
+	w->report.watching = false;
 	spool_unref(&w->incoming);
 	worker_forget_headers(w);
 	w->incoming_failed = w->sizing = false;
@@ -101,14 +106,13 @@ worker_fail(struct worker *w, const struct fault *f)
 	worker_abandon(w);
 }
 
-/* --- look up, open, list, settle */
+/* --- look up, open, select, list, settle */
+
+static void leave(struct worker *w, bool may_watch);
 
 static void
 open_session(struct worker *w)
 {
-	bool read_only =
-	    w->ctx->dry_run || w->account->after == CONF_AFTER_KEEP;
-
 	struct session_owner owner = {
 		.net = w->ctx->net,
 		.conf = w->ctx->conf,
@@ -118,19 +122,44 @@ open_session(struct worker *w)
 	};
 
 	w->state = WORKER_OPENING;
-	w->no_quit = w->exhausted = false;
-	w->after = 0;
-	w->source = w->driver->open(&owner, read_only);
+	w->no_quit = false;
+	w->source = w->driver->open(&owner);
 }
+
+static void
+select_mailbox(struct worker *w)
+{
+	bool read_only = w->ctx->dry_run || w->folder->after == CONF_AFTER_KEEP;
+
+	w->state = WORKER_SELECTING;
+	source_select(w->source, w->name, w->folder, read_only);
+}
+
+/* What goes wrong with one mailbox is no reason to leave the others out. */
+static void
+skip_mailbox(struct worker *w, const struct fault *f)
+{
+	worker_note_fault(w, f);
+	w->report.mailbox_only = f->scope == FAULT_ACCOUNT;
+	if (w->source != NULL)
+		leave(w, false);
+	else
+		worker_end_poll(w);
+}
+
+static void list_mailbox(struct worker *w);
 
 static void
 on_mailbox(void *arg, struct store_answer *a)
 {
 	struct worker *w = arg;
 
+	if (w->state != WORKER_LOOKUP) {
+		worker_advance(w); /* the session broke meanwhile */
+		return;
+	}
 	if (!a->ok) {
-		worker_note_fault(w, &a->fault);
-		worker_end_poll(w);
+		skip_mailbox(w, &a->fault);
 		return;
 	}
 	w->mailbox = a->mailbox;
@@ -141,13 +170,18 @@ on_mailbox(void *arg, struct store_answer *a)
 	w->trace = (struct trace_source){
 		.key = store_install_key(w->ctx->store),
 		.account_uuid = w->uuid,
-		.folder = FOLDER,
+		.folder = w->name,
+		.generation = w->opened.generation,
 	};
 	trace_token(&w->trace, w->token);
 	if (w->stopping)
-		worker_end_poll(w);
-	else
+		worker_abandon(w);
+	else if (w->source == NULL)
 		open_session(w);
+	else if (w->selected)
+		list_mailbox(w);
+	else
+		select_mailbox(w);
 }
 
 static void
@@ -166,22 +200,22 @@ tell_baseline(const struct worker *w, const struct store_answer *a)
 		.priority = LOG_NOTICE,
 		.message_id = LOG_ID_BASELINE,
 		.account = w->account->name,
-		.mailbox = FOLDER,
+		.mailbox = w->name,
 	};
 
 	if (w->baseline)
 		return;
-	if (w->account->first == CONF_FIRST_ALL)
+	if (w->folder->first == CONF_FIRST_ALL)
 		log_event(&e,
 		    "%s: first poll of %s: all %llu messages will be relayed "
 		    "(first = all)",
-		    e.account, FOLDER, (unsigned long long)a->added);
+		    e.account, w->name, (unsigned long long)a->added);
 	else
 		log_event(&e,
 		    "%s: first poll of %s: %llu messages that are there "
 		    "already "
 		    "are noted as known and not relayed (first = new)",
-		    e.account, FOLDER, (unsigned long long)a->known);
+		    e.account, w->name, (unsigned long long)a->known);
 }
 
 static void
@@ -199,7 +233,7 @@ on_settled(void *arg, struct store_answer *a)
 		return;
 	}
 	if (a->paused) {
-		worker_fail(w, &a->fault);
+		skip_mailbox(w, &a->fault);
 		return;
 	}
 	if (a->unknown > 0) {
@@ -251,7 +285,7 @@ on_listed(void *arg, bool complete)
 		log_line(LOG_NOTICE,
 		    "%s: the server's listings of %s disagree; nothing that is "
 		    "missing is taken for removed",
-		    w->account->name, FOLDER);
+		    w->account->name, w->name);
 	w->complete_listing = complete;
 	w->unknown = 0;
 	worker_end_listing(w, false);
@@ -274,13 +308,19 @@ on_logged_in(void *arg, unsigned delay)
 }
 
 static void
-on_ready(void *arg, const struct source_mailbox *m)
+on_ready(void *arg)
 {
-	struct worker *w = arg;
+	select_mailbox(arg);
+}
 
-	w->opened = *m;
-	w->trace.generation = m->generation;
+static void
+list_mailbox(struct worker *w)
+{
+	const struct source_mailbox *m = &w->opened;
+
 	w->state = WORKER_LISTING;
+	w->exhausted = false;
+	w->after = 0;
 	store_listing_begin(w->ctx->store, w->mailbox);
 	/* Other UIDs than those on record: all of it is looked at. */
 	if (m->generation != w->generation)
@@ -290,6 +330,21 @@ on_ready(void *arg, const struct source_mailbox *m)
 		on_listed(w, true);
 	else
 		source_list(w->source, w->list_from);
+}
+
+static void
+on_selected(void *arg, const struct source_mailbox *m, const struct fault *f)
+{
+	struct worker *w = arg;
+
+	if (m == NULL) {
+		skip_mailbox(w, f);
+		return;
+	}
+	w->selected = true;
+	w->opened = *m;
+	w->trace.generation = m->generation;
+	list_mailbox(w);
 }
 
 void
@@ -302,28 +357,58 @@ worker_tell_dry(
 		struct log_event e = {
 			.priority = LOG_NOTICE,
 			.account = w->account->name,
-			.mailbox = FOLDER,
+			.mailbox = w->name,
 			.destination = a->items[i].destination,
 			.uid = a->items[i].uid,
 		};
 
 		log_event(&e, "%s: would %s %s uid %s (%s)", e.account,
-		    hold ? "hold" : what, FOLDER, e.uid, e.destination);
+		    hold ? "hold" : what, w->name, e.uid, e.destination);
 	}
 }
 
 /* --- remove and leave */
 
 static bool
-removes(const struct conf_account *a)
+removes(const struct conf_folder *f)
 {
-	return a->after == CONF_AFTER_DELETE ||
-	       a->after == CONF_AFTER_DELETE_AFTER ||
-	       a->after == CONF_AFTER_MOVE;
+	return f->after == CONF_AFTER_DELETE ||
+	       f->after == CONF_AFTER_DELETE_AFTER ||
+	       f->after == CONF_AFTER_MOVE;
+}
+
+/* SELECT told what UID comes next; that is not so any more. */
+static void
+watch(struct worker *w)
+{
+	w->opened.next = 0;
+	if (!source_watch(w->source)) {
+		worker_look_up(w);
+		return;
+	}
+	w->report.watching = true;
+	worker_end_poll(w);
 }
 
 static void
-leave(struct worker *w)
+give_back(struct worker *w)
+{
+	w->report.session = w->source;
+	w->source = NULL;
+	worker_end_poll(w);
+}
+
+static enum worker_leave
+ask_owner(struct worker *w, bool may_watch)
+{
+	if (w->stopping || w->driver->folders == NULL)
+		return WORKER_QUIT;
+	return w->owner.leaving(w->owner.arg,
+	    may_watch && !w->cannot_watch && source_can_watch(w->source));
+}
+
+static void
+leave(struct worker *w, bool may_watch)
 {
 	if (w->no_quit) {
 		/* R6: QUIT would let the server forget what it showed us.  The
@@ -331,7 +416,7 @@ leave(struct worker *w)
 		 * must be apart, that is the next poll's. */
 		source_close(&w->source);
 		store_listing_drop(w->ctx->store, w->mailbox);
-		if (removes(w->account) && !w->removing_only && !w->stopping &&
+		if (removes(w->folder) && !w->removing_only && !w->stopping &&
 		    w->report.login_delay == 0 &&
 		    (w->removals > 0 || w->report.relayed > 0)) {
 			w->removing_only = true;
@@ -341,8 +426,18 @@ leave(struct worker *w)
 		}
 		return;
 	}
-	w->state = WORKER_LEAVING;
-	source_quit(w->source);
+	switch (ask_owner(w, may_watch)) {
+	case WORKER_WATCH:
+		watch(w);
+		break;
+	case WORKER_KEEP:
+		give_back(w);
+		break;
+	case WORKER_QUIT:
+		w->state = WORKER_LEAVING;
+		source_quit(w->source);
+		break;
+	}
 }
 
 static void
@@ -370,7 +465,7 @@ on_removals(void *arg, struct store_answer *a)
 	if (n > 0)
 		w->after = numbers[n - 1];
 	if (n == 0)
-		leave(w);
+		leave(w, true);
 	else if (w->ctx->dry_run)
 		worker_remove_next(w);
 	else
@@ -385,8 +480,8 @@ worker_remove_next(struct worker *w)
 		w->state = WORKER_REMOVING;
 		w->after = 0;
 	}
-	if (!removes(w->account) || w->no_quit || w->stopping) {
-		leave(w);
+	if (!removes(w->folder) || w->no_quit || w->stopping) {
+		leave(w, true);
 		return;
 	}
 	w->asked = true;
@@ -413,12 +508,69 @@ on_down(void *arg, const struct fault *f)
 		f = NULL; /* nothing depends on the goodbye */
 	if (f != NULL)
 		worker_note_fault(w, f);
+	w->report.watched =
+	    w->state == WORKER_WATCHING || w->state == WORKER_WAKING;
 	worker_abandon(w);
+}
+
+/* --- watching */
+
+void
+worker_look_up(struct worker *w)
+{
+	struct store_account who = {
+		.name = w->account->name,
+		.user = w->account->server.user,
+		.host = w->account->server.host,
+	};
+
+	w->state = WORKER_LOOKUP;
+	store_mailbox(
+	    w->ctx->store, &who, w->name, (struct store_done){ on_mailbox, w });
+}
+
+static void
+begin_poll(struct worker *w)
+{
+	memset(&w->report, 0, sizeof(w->report));
+	w->removing_only = false;
+	w->left_out = w->again = false;
+}
+
+static void
+wake(struct worker *w)
+{
+	begin_poll(w);
+	w->state = WORKER_WAKING;
+	source_unwatch(w->source);
+}
+
+static void
+on_news(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state == WORKER_WATCHING && w->owner.may_poll(w->owner.arg))
+		wake(w);
+}
+
+/* Also when the server ends it by itself: then it is asked how things are. */
+static void
+on_unwatched(void *arg)
+{
+	struct worker *w = arg;
+
+	if (w->state == WORKER_WATCHING) {
+		begin_poll(w);
+		w->cannot_watch = true;
+	}
+	worker_look_up(w);
 }
 
 static const struct source_events source_events = {
 	.logged_in = on_logged_in,
 	.ready = on_ready,
+	.selected = on_selected,
 	.entry = on_entry,
 	.listed = on_listed,
 	.size = worker_on_size,
@@ -429,21 +581,25 @@ static const struct source_events source_events = {
 	.header = worker_on_header,
 	.headed = worker_on_headed,
 	.removed = on_removed,
+	.news = on_news,
+	.unwatched = on_unwatched,
 	.down = on_down,
 };
 
 /* --- the worker */
 
 struct worker *
-worker_new(const struct worker_context *ctx, const struct conf_account *a,
-    void (*done)(void *arg, const struct worker_report *r), void *arg)
+worker_new(const struct worker_context *ctx, const struct worker_mailbox *m,
+    const struct worker_owner *owner)
 {
+	const struct conf_account *a = m->account;
 	struct worker *w = mem_alloc(sizeof(*w));
 
 	w->ctx = ctx;
 	w->account = a;
-	w->done = done;
-	w->arg = arg;
+	w->folder = m->folder;
+	w->name = m->name;
+	w->owner = *owner;
 	w->driver = a->protocol == CONF_POP3 ? &source_pop3_driver
 	                                     : &source_imap_driver;
 	TAILQ_INIT(&w->messages);
@@ -453,14 +609,14 @@ worker_new(const struct worker_context *ctx, const struct conf_account *a,
 		.loop = ctx->net->loop,
 		.store = ctx->store,
 		.account = a->name,
-		.mailbox = FOLDER,
+		.mailbox = w->name,
 		.source_host = a->server.host,
 		.our_host = ctx->our_host,
 		.protocol = w->driver->protocol,
 		.trace = &w->trace,
 		.token = w->token,
-		.remove = a->after == CONF_AFTER_DELETE ||
-		          a->after == CONF_AFTER_MOVE,
+		.remove = m->folder->after == CONF_AFTER_DELETE ||
+		          m->folder->after == CONF_AFTER_MOVE,
 		.retry_max = (int64_t)ctx->conf->retry_max,
 		.give_up = (int64_t)ctx->conf->give_up,
 	};
@@ -478,26 +634,49 @@ worker_free(struct worker **w)
 }
 
 void
-worker_poll(struct worker *w)
+worker_poll(struct worker *w, struct source *session)
 {
-	struct store_account who = {
-		.name = w->account->name,
-		.user = w->account->server.user,
-		.host = w->account->server.host,
-	};
-
-	memset(&w->report, 0, sizeof(w->report));
-	w->state = WORKER_LOOKUP;
-	w->removing_only = w->stopping = false;
-	w->left_out = w->again = false;
-	store_mailbox(
-	    w->ctx->store, &who, FOLDER, (struct store_done){ on_mailbox, w });
+	w->stopping = false;
+	if (w->state == WORKER_WATCHING) {
+		wake(w);
+		return;
+	}
+	begin_poll(w);
+	w->cannot_watch = false;
+	w->source = session;
+	if (session != NULL)
+		source_give(session, &source_events, w);
+	worker_look_up(w);
 }
 
 bool
 worker_busy(const struct worker *w)
 {
-	return w->state != WORKER_IDLE;
+	return w->state != WORKER_IDLE && w->state != WORKER_WATCHING;
+}
+
+bool
+worker_watching(const struct worker *w)
+{
+	return w->state == WORKER_WATCHING;
+}
+
+/* Nothing was begun that must end. */
+static bool
+may_abandon(const struct worker *w)
+{
+	return w->state != WORKER_IDLE && w->state != WORKER_LOOKUP &&
+	       w->state != WORKER_WORKING && w->state != WORKER_DRAINING;
+}
+
+void
+worker_retire(struct worker *w)
+{
+	w->stopping = true;
+	if (may_abandon(w))
+		worker_abandon(w);
+	else
+		worker_advance(w);
 }
 
 void
@@ -509,4 +688,29 @@ worker_stop(struct worker *w)
 	if (w->state != WORKER_DRAINING)
 		worker_abandon(w);
 	worker_stop_transfers(w);
+}
+
+/* --- for people */
+
+void
+worker_status(const struct worker *w, struct worker_status *st_r)
+{
+	static const char *const doing[WORKER_STATES] = {
+		[WORKER_IDLE] = "idle",
+		[WORKER_WATCHING] = "watching",
+		[WORKER_WAKING] = "listing",
+		[WORKER_LOOKUP] = "connecting",
+		[WORKER_OPENING] = "connecting",
+		[WORKER_SELECTING] = "listing",
+		[WORKER_LISTING] = "listing",
+		[WORKER_SETTLING] = "listing",
+		[WORKER_RECOGNISING] = "comparing",
+		[WORKER_WORKING] = "relaying",
+		[WORKER_REMOVING] = "removing",
+		[WORKER_LEAVING] = "leaving",
+		[WORKER_DRAINING] = "finishing",
+	};
+
+	*st_r = (struct worker_status){ .doing = doing[w->state] };
+	worker_incoming(w, st_r);
 }

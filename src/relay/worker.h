@@ -2,8 +2,12 @@
 /*
  * One mailbox: a poll from the login to the goodbye.
  *
- *   look up the state, log in, list, settle (what is new, known, gone),
+ *   look up the state, log in, select, list, settle (what is new, known, gone),
  *   work (fetch into spools, a transfer for each destination), remove, leave
+ *
+ * Leaving may also mean that the session is given back for another mailbox of
+ * the account, or that it stays and watches (IMAP IDLE): then news begin the
+ * next poll, in the same session.
  *
  * Fetching and submitting overlap; the spool pool and WORKER_WINDOW are the
  * only brakes.  The worker decides nothing about failures (relay/retry does)
@@ -20,8 +24,10 @@
 
 struct conf;
 struct conf_account;
+struct conf_folder;
 struct net;
 struct sink;
+struct source;
 struct spool_pool;
 struct store;
 struct tally_account;
@@ -54,19 +60,61 @@ struct worker_report {
 	/* As in store_pause; last_login 0: no login was accepted. */
 	int64_t last_login, login_delay;
 	unsigned duplicates; /* of relayed: a second copy, perhaps */
+	/* The failure is about this mailbox; others of the account may do
+	 * well. */
+	bool mailbox_only;
+	bool watching; /* it hears of news from now on */
+	bool watched;  /* it watched when the session broke */
+	/* WORKER_KEEP: logged in, the caller's from here on; else NULL. */
+	struct source *session;
 };
 
-/* ctx, its arrays and a outlive the worker.  done is called at the end of each
- * poll, never from inside worker_poll(). */
+/* What becomes of a session that is not needed any more. */
+enum worker_leave {
+	WORKER_QUIT,
+	WORKER_KEEP,  /* give it back */
+	WORKER_WATCH, /* only where it can */
+};
+
+struct worker_owner {
+	/* The end of each poll, never from inside worker_poll(). */
+	void (*done)(void *arg, const struct worker_report *r);
+	enum worker_leave (*leaving)(void *arg, bool can_watch);
+	/* News came: may it look at them now? */
+	bool (*may_poll)(void *arg);
+	void *arg;
+};
+
+/* ctx, its arrays, account, folder and name (UTF-8; what the folder is called
+ * on the server) outlive the worker. */
+struct worker_mailbox {
+	const struct conf_account *account;
+	const struct conf_folder *folder;
+	const char *name;
+};
 struct worker *worker_new(const struct worker_context *ctx,
-    const struct conf_account *a,
-    void (*done)(void *arg, const struct worker_report *r), void *arg);
-/* Only while no poll runs. */
+    const struct worker_mailbox *m, const struct worker_owner *owner);
+/* Only while it is neither busy nor watching. */
 void worker_free(struct worker **w);
 
-void worker_poll(struct worker *w); /* not while one runs */
+/* In that session of the same account, which is taken; NULL: in one of its own.
+ * Not while one runs; while it watches, session is NULL. */
+void worker_poll(struct worker *w, struct source *session);
 bool worker_busy(const struct worker *w);
-/* Ends the poll as soon as nothing is behind its dot; done() tells. */
+bool worker_watching(const struct worker *w);
+/* Takes no new message, lets what was begun go its way; done() tells, if it was
+ * busy or watching. */
+void worker_retire(struct worker *w);
+/* The same, but waits only for what is behind its dot. */
 void worker_stop(struct worker *w);
+
+/* For people. */
+struct worker_status {
+	const char *doing;   /* static: "idle", "connecting" ... */
+	const char *uid;     /* of what is coming in; NULL: nothing */
+	uint64_t size, done; /* bytes; size 0: not known */
+	int64_t since;       /* wall clock */
+};
+void worker_status(const struct worker *w, struct worker_status *st_r);
 
 #endif

@@ -415,6 +415,25 @@ worker_advance(struct worker *w)
 
 /* --- work: from the wire into a spool, from the spool to the destinations */
 
+/* The first of those that were asked for is the one that comes in. */
+void
+worker_incoming(const struct worker *w, struct worker_status *st_r)
+{
+	const struct message *m;
+
+	if (w->incoming == NULL)
+		return;
+	TAILQ_FOREACH (m, &w->messages, link)
+		if (m->state == MESSAGE_FETCHING)
+			break;
+	if (m == NULL)
+		return;
+	st_r->uid = m->items[0].uid;
+	st_r->size = m->items[0].size;
+	st_r->done = w->incoming_bytes;
+	st_r->since = w->incoming_since;
+}
+
 static struct message *
 find_fetching(struct worker *w, uint32_t number)
 {
@@ -466,9 +485,8 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;
-	if (m->complete && w->account->after == CONF_AFTER_SEEN &&
-	    w->state == WORKER_WORKING)
-		source_mark_seen(w->source, m->number);
+	if (m->complete && w->state == WORKER_WORKING)
+		source_mark(w->source, m->number);
 	if (r->end == TRANSFER_UNTRIED && !w->stopping)
 		worker_note_fault(w, &r->fault);
 	if (--m->running > 0)
@@ -545,6 +563,7 @@ worker_on_piece(void *arg, struct span bytes)
 		return discard(w, bytes.n);
 	if (w->incoming == NULL)
 		begin_incoming(w);
+	w->incoming_bytes += bytes.n;
 	if (!spool_write(w->incoming, bytes, &w->incoming_fault)) {
 		w->incoming_failed = true;
 		w->discarded = 0;

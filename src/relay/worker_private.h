@@ -19,7 +19,6 @@
 struct store_answer;
 struct store_header;
 
-#define FOLDER "INBOX"
 #define LISTING_BATCH 512 /* entries on their way to the store */
 #define WORK_BATCH 256    /* items asked of the store at a time */
 #define REMOVE_BATCH 1000
@@ -27,8 +26,11 @@ struct store_header;
 
 enum worker_state {
 	WORKER_IDLE,
-	WORKER_LOOKUP,  /* what the store knows of the mailbox */
-	WORKER_OPENING, /* connect, log in, select */
+	WORKER_WATCHING, /* the server tells of news */
+	WORKER_WAKING,   /* it is told to stop that */
+	WORKER_LOOKUP,   /* what the store knows of the mailbox */
+	WORKER_OPENING,  /* connect, log in */
+	WORKER_SELECTING,
 	WORKER_LISTING,
 	WORKER_SETTLING,    /* the store compares */
 	WORKER_RECOGNISING, /* it wants headers first */
@@ -36,6 +38,7 @@ enum worker_state {
 	WORKER_REMOVING,
 	WORKER_LEAVING,
 	WORKER_DRAINING, /* the session is over; transfers are still running */
+	WORKER_STATES
 };
 
 enum message_state {
@@ -65,9 +68,10 @@ TAILQ_HEAD(messages, message);
 struct worker {
 	const struct worker_context *ctx;   /* foreign */
 	const struct conf_account *account; /* foreign */
+	const struct conf_folder *folder;   /* foreign */
+	const char *name;                   /* foreign; of the folder */
 	const struct source_driver *driver;
-	void (*done)(void *arg, const struct worker_report *r);
-	void *arg;
+	struct worker_owner owner;
 	enum worker_state state;
 	struct worker_report report;
 	struct source *source; /* owned; NULL: no session */
@@ -83,10 +87,12 @@ struct worker {
 	struct transfer_context transfer;
 
 	/* of the session */
+	bool selected; /* the mailbox is open */
 	struct source_mailbox opened;
 	bool complete_listing;
 	bool removing_only; /* a second session, for deletions alone */
 	bool stopping;      /* take no new message */
+	bool cannot_watch;  /* the server ended it by itself */
 	bool no_quit;       /* the session fetched what is not safely relayed */
 	uint64_t removals;  /* waiting when the session began */
 	struct messages messages; /* queued, fetching, sending; ascending */
@@ -99,6 +105,7 @@ struct worker {
 	uint32_t after;         /* number of the last item it gave */
 	struct spool *incoming; /* the message that is coming in ... */
 	int64_t incoming_since; /* ... since then; microseconds */
+	uint64_t incoming_bytes;
 	struct fault incoming_fault;
 	bool incoming_failed;
 	uint64_t discarded;
@@ -112,6 +119,7 @@ struct worker {
 };
 
 /* worker.c */
+void worker_look_up(struct worker *w); /* begins with what is on record */
 void worker_note_fault(struct worker *w, const struct fault *f);
 void worker_abandon(struct worker *w); /* the session; transfers run on */
 void worker_fail(struct worker *w, const struct fault *f); /* both */
@@ -133,6 +141,7 @@ void worker_tell_recognised(
     const struct worker *w, const struct store_answer *a);
 
 /* worker_haul.c */
+void worker_incoming(const struct worker *w, struct worker_status *st_r);
 void worker_advance(struct worker *w);
 void worker_drop(struct worker *w, enum message_state last);
 void worker_stop_transfers(struct worker *w);

@@ -156,7 +156,7 @@ worker_tell_recognised(const struct worker *w, const struct store_answer *a)
 	struct log_event e = {
 		.priority = LOG_NOTICE,
 		.account = w->account->name,
-		.mailbox = FOLDER,
+		.mailbox = w->name,
 	};
 
 	if (w->unknown == 0)
@@ -165,7 +165,7 @@ worker_tell_recognised(const struct worker *w, const struct store_answer *a)
 	    "%s: %llu messages in %s have other UIDs than before or none on "
 	    "record: %llu were recognised, %llu are taken as known, %llu are "
 	    "new; %llu bytes of headers were read, no bodies",
-	    e.account, (unsigned long long)w->unknown, FOLDER,
+	    e.account, (unsigned long long)w->unknown, w->name,
 	    (unsigned long long)a->recognised, (unsigned long long)a->as_known,
 	    (unsigned long long)a->added, (unsigned long long)w->header_bytes);
 }

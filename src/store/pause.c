@@ -30,7 +30,7 @@ read_pause(struct query *q, struct store_pause *p_r)
 	    reply != NULL ? (const char *)reply : "");
 }
 
-/* The server's wish for a delay holds under any terms. */
+/* The server's wish for a delay holds under any terms, and a person's too. */
 bool
 pause_load(struct db *db, struct request *r)
 {
@@ -38,7 +38,7 @@ pause_load(struct db *db, struct request *r)
 	struct store_pause *p = &r->answer.pause;
 	struct query *q = db_query(db,
 	    "SELECT terms, failures, since, not_before, firm, alerted, reply,"
-	    " last_login, login_delay FROM pause WHERE party = ?1 AND name = "
+	    " last_login, login_delay, by_hand FROM pause WHERE party = ?1 AND name = "
 	    "?2");
 
 	bind_who(q, who);
@@ -46,6 +46,7 @@ pause_load(struct db *db, struct request *r)
 		return true;
 	if (query_get(q, 0) == (int64_t)who->terms)
 		read_pause(q, p);
+	p->by_hand = query_get(q, 9) != 0;
 	p->last_login = query_get(q, 7);
 	p->login_delay = query_get(q, 8);
 	return true;
@@ -57,11 +58,11 @@ pause_save(struct db *db, struct request *r)
 	const struct store_pause *p = &r->pause.pause;
 	struct query *q = db_query(db,
 	    "INSERT INTO pause (party, name, terms, failures, since,"
-	    " not_before, firm, alerted, reply)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+	    " not_before, firm, alerted, reply, by_hand)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 	    " ON CONFLICT DO UPDATE SET terms = ?3, failures = ?4,"
 	    " since = ?5, not_before = ?6, firm = ?7, alerted = ?8,"
-	    " reply = ?9");
+	    " reply = ?9, by_hand = ?10");
 
 	bind_who(q, &r->pause.who);
 	query_int(q, 3, (int64_t)r->pause.who.terms);
@@ -71,6 +72,7 @@ pause_save(struct db *db, struct request *r)
 	query_int(q, 7, p->firm);
 	query_int(q, 8, p->alerted);
 	query_text(q, 9, p->reply);
+	query_int(q, 10, p->by_hand);
 	query_run(q);
 	return true;
 }
@@ -80,8 +82,8 @@ pause_end(struct db *db, struct request *r)
 {
 	struct query *q = db_query(db,
 	    "UPDATE pause SET failures = 0, since = 0, not_before = 0,"
-	    " firm = 0, alerted = 0, reply = ''"
-	    " WHERE name = ?1 AND failures > 0");
+	    " firm = 0, alerted = 0, reply = '', by_hand = 0"
+	    " WHERE name = ?1 AND (failures > 0 OR by_hand = 1)");
 
 	query_text(q, 1, r->pause.who.name);
 	r->answer.waiting = query_run(q);

@@ -173,6 +173,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "DEFAULT 0,"
 					       " login_delay INTEGER NOT NULL "
 					       "DEFAULT 0,"
+					       " by_hand INTEGER NOT NULL "
+					       "DEFAULT 0,"
 					       " PRIMARY KEY (party, name)) "
 					       "STRICT, WITHOUT "
 					       "ROWID;" SCHEMA_RECOGNITION;

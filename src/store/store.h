@@ -76,6 +76,7 @@ struct store_pause {
 	bool firm;          /* nobody's hurry ends it: it protects a login, or
 	                       the server asked for it */
 	bool alerted;       /* a person was told */
+	bool by_hand;       /* until somebody ends it */
 	char reply[STORE_REPLY_MAX]; /* why */
 	/* POP3: the last accepted login, and the time the server wants to pass
 	 * before the next; 0: none */

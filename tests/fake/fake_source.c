@@ -1,21 +1,63 @@
 /* SPDX-License-Identifier: ISC */
 #include "fake_source.h"
 
+#include "conf/conf.h"
 #include "relay/session.h"
 
 struct fake_source fake_source;
 
 static struct source *
-fake_open(const struct session_owner *owner, bool read_only)
+fake_open(const struct session_owner *owner)
 {
 	if (fake_source.open)
 		abort();
-	trail_event(fake_source.trail, "open%s", read_only ? " read-only" : "");
+	trail_event(fake_source.trail, "open");
 	fake_source.open = true;
-	fake_source.source.driver = &source_pop3_driver;
+	fake_source.source.driver = owner->account->protocol == CONF_POP3
+	                                ? &source_pop3_driver
+	                                : &source_imap_driver;
 	fake_source.source.events = owner->events;
 	fake_source.source.arg = owner->arg;
 	return &fake_source.source;
+}
+
+static void
+fake_select(struct source *s, const char *name,
+    const struct conf_folder *folder, bool read_only)
+{
+	(void)s;
+	(void)folder;
+	trail_event(fake_source.trail, "select %s%s", name,
+	    read_only ? " read-only" : "");
+}
+
+static void
+fake_folders(struct source *s, const char *pattern)
+{
+	(void)s;
+	trail_event(fake_source.trail, "folders %s", pattern);
+}
+
+static bool
+fake_can_watch(const struct source *s)
+{
+	(void)s;
+	return fake_source.can_watch;
+}
+
+static bool
+fake_watch(struct source *s)
+{
+	(void)s;
+	trail_event(fake_source.trail, "watch");
+	return !fake_source.has_news;
+}
+
+static void
+fake_unwatch(struct source *s)
+{
+	(void)s;
+	trail_event(fake_source.trail, "unwatch");
 }
 
 static void
@@ -62,23 +104,22 @@ fake_close(struct source *s)
 	fake_source.open = false;
 }
 
+#define BOTH                                                                   \
+	.open = fake_open, .select = fake_select, .list = fake_list,           \
+	.fetch = fake_fetch, .remove = fake_remove, .quit = fake_quit,         \
+	.close = fake_close
+
 const struct source_driver source_pop3_driver = {
-	.open = fake_open,
-	.list = fake_list,
-	.fetch = fake_fetch,
-	.remove = fake_remove,
-	.quit = fake_quit,
-	.close = fake_close,
+	BOTH,
 	.quit_commits = true,
 	.protocol = "POP3S",
 };
 
 const struct source_driver source_imap_driver = {
-	.open = fake_open,
-	.list = fake_list,
-	.fetch = fake_fetch,
-	.remove = fake_remove,
-	.quit = fake_quit,
-	.close = fake_close,
+	BOTH,
+	.folders = fake_folders,
+	.can_watch = fake_can_watch,
+	.watch = fake_watch,
+	.unwatch = fake_unwatch,
 	.protocol = "IMAPS",
 };

@@ -15,6 +15,7 @@ struct fake_source {
 	struct source source;
 	struct trail *trail;
 	bool open;
+	bool can_watch, has_news;
 };
 
 extern struct fake_source fake_source;

@@ -38,11 +38,14 @@ struct stage {
 	const struct conf_destination *dests[1];
 	char *names[2];
 	struct conf_account account;
+	struct conf_folder folder;
 	struct worker_context context;
 	const struct worker *suspect;
 	struct tally_account tally;
 	struct worker *worker;
 	struct worker_report report;
+	enum worker_leave leave;
+	bool no_room;
 };
 
 static void
@@ -59,6 +62,21 @@ on_done(void *arg, const struct worker_report *r)
 	s->report = *r;
 	trail_event(&s->trail, "done%s: %u relayed",
 	    r->failed ? ", failed" : "", r->relayed);
+}
+
+static enum worker_leave
+on_leaving(void *arg, bool can_watch)
+{
+	struct stage *s = arg;
+
+	trail_event(&s->trail, "leaving%s", can_watch ? ", can watch" : "");
+	return s->leave;
+}
+
+static bool
+may_poll(void *arg)
+{
+	return !((const struct stage *)arg)->no_room;
 }
 
 static int
@@ -80,7 +98,6 @@ setup(void **state)
 		.name = account_name,
 		.server = { .host = host, .user = user },
 		.protocol = CONF_POP3,
-		.after = CONF_AFTER_DELETE,
 		.destination_names = s->names,
 		.destinations = s->dests,
 		.ndestinations = 1,
@@ -95,7 +112,15 @@ setup(void **state)
 		.suspect = &s->suspect,
 		.tally = &s->tally,
 	};
-	s->worker = worker_new(&s->context, &s->account, on_done, s);
+	s->folder = (struct conf_folder){ .after = CONF_AFTER_DELETE };
+	s->worker = worker_new(&s->context,
+	    &(struct worker_mailbox){ &s->account, &s->folder, "INBOX" },
+	    &(struct worker_owner){
+		.done = on_done,
+		.leaving = on_leaving,
+		.may_poll = may_poll,
+		.arg = s,
+	    });
 	*state = s;
 	return 0;
 }
@@ -165,10 +190,11 @@ list(struct stage *s, uint64_t waiting)
 	struct store_answer settled = { .waiting = waiting };
 	const struct source_mailbox m = { .exists = 1 };
 
-	worker_poll(s->worker);
+	worker_poll(s->worker, NULL);
 	assert_true(worker_busy(s->worker));
 	fake_store_answer(&s->store, &found);
-	fake_source.source.events->ready(fake_source.source.arg, &m);
+	fake_source.source.events->ready(fake_source.source.arg);
+	fake_source.source.events->selected(fake_source.source.arg, &m, NULL);
 	fake_source.source.events->entry(
 	    fake_source.source.arg, span_str("uid"), 1, 20);
 	fake_source.source.events->listed(fake_source.source.arg, true);
@@ -190,7 +216,9 @@ down(const struct fault *f)
 	fake_source.source.events->down(fake_source.source.arg, f);
 }
 
-#define LISTED "look up hotmail INBOX\nopen\nlist from 0\nlisted 1\nsettle\n"
+#define LISTED                                                                 \
+	"look up hotmail INBOX\nopen\nselect INBOX\nlist from 0\nlisted "      \
+	"1\nsettle\n"
 
 static void
 test_nothing_new(void **state)
@@ -248,7 +276,7 @@ test_no_quit(void **state)
 	struct stage *s = *state;
 	struct fault f;
 
-	s->account.after = CONF_AFTER_KEEP;
+	s->folder.after = CONF_AFTER_KEEP;
 	list(s, 1);
 	give_items(s, 1, 1, 20);
 	give_items(s, 0, 0, 0);
@@ -322,7 +350,7 @@ test_probe(void **state)
 {
 	struct stage *s = *state;
 
-	s->account.after = CONF_AFTER_KEEP;
+	s->folder.after = CONF_AFTER_KEEP;
 	s->sink.failed = true;
 	list(s, 3);
 	give_items(s, 1, 2, 20);
@@ -355,7 +383,7 @@ test_probe_fails(void **state)
 	struct stage *s = *state;
 	struct fault f;
 
-	s->account.after = CONF_AFTER_KEEP;
+	s->folder.after = CONF_AFTER_KEEP;
 	s->sink.failed = true;
 	list(s, 2);
 	give_items(s, 1, 2, 20);
@@ -396,7 +424,7 @@ test_login_delay(void **state)
 	struct store_answer found = { .mailbox = 1, .baseline = true };
 	struct fault f;
 
-	worker_poll(s->worker);
+	worker_poll(s->worker, NULL);
 	fake_store_answer(&s->store, &found);
 	fake_source.source.events->logged_in(fake_source.source.arg, 300);
 	assert_trail(s, "look up hotmail INBOX\nopen\n"

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the parts of the IMAP source share: source_imap.c (the session),
+ * source_imap_fetch.c (what is listed and fetched), source_imap_mark.c (what is
+ * removed and marked).  Nobody else includes this.
+ */
+#ifndef RELAY_SOURCE_IMAP_H
+#define RELAY_SOURCE_IMAP_H
+
+#include "conf/conf.h"
+#include "proto/imap.h"
+#include "relay/session.h"
+#include "relay/source.h"
+#include "relay/uids.h"
+
+struct source_imap {
+	struct session session;
+	struct imap imap;
+	bool logged_in;
+	bool leaving; /* LOGOUT is out */
+	/* of the mailbox that is open */
+	const struct conf_folder *folder; /* foreign; NULL: none */
+	const char *name;                 /* foreign; UTF-8 */
+	bool read_only;
+	const struct conf_folder *next; /* to be opened behind the marks */
+	bool fresh;   /* something came since the listing was asked for */
+	bool unwatch; /* end the IDLE when it has begun */
+	/* source_imap_fetch.c */
+	bool sizing;       /* a FETCH for sizes is outstanding */
+	bool fetching;     /* one for bodies is; all may be in before its OK */
+	bool heading;      /* headers are wanted, and nothing else */
+	struct uids todo;  /* to be fetched or removed, not asked for yet */
+	struct uids asked; /* of the command that is outstanding */
+	struct uids sizes; /* whose size is wanted, not asked for yet */
+	bool one_by_one;   /* a FETCH of several was refused: find out which */
+	/* source_imap_mark.c */
+	size_t removed;
+	struct uids seen; /* to be marked, not asked for yet */
+	bool marking;     /* a STORE for some is outstanding */
+	bool mark_told;   /* that it was refused */
+};
+
+/* source_imap_fetch.c */
+void source_imap_list(struct source *source, uint64_t from);
+void source_imap_sizes(
+    struct source *source, const uint32_t *numbers, size_t n);
+void source_imap_fetch(
+    struct source *source, const uint32_t *numbers, size_t n);
+bool source_imap_headers(
+    struct source *source, const uint32_t *numbers, size_t n);
+void source_imap_on_uid(struct source_imap *s, uint32_t uid);
+void source_imap_on_listed(struct source_imap *s, const struct imap_event *ev);
+void source_imap_on_piece(struct source_imap *s, struct span bytes);
+void source_imap_on_fetched(struct source_imap *s, const struct imap_event *ev);
+/* A UID FETCH is over. */
+void source_imap_on_fetch(struct source_imap *s, const struct imap_event *ev);
+
+/* source_imap_mark.c */
+void source_imap_remove(
+    struct source *source, const uint32_t *numbers, size_t n);
+void source_imap_mark(struct source *source, uint32_t number);
+/* A STORE, MOVE, COPY or EXPUNGE is over. */
+void source_imap_on_store(struct source_imap *s, const struct imap_event *ev);
+void source_imap_on_copied(struct source_imap *s, const struct imap_event *ev);
+void source_imap_on_removed(struct source_imap *s, const struct imap_event *ev);
+/* Its marks are made: the session may go on. */
+void source_imap_marks_done(struct source_imap *s);
+void source_imap_remove_next(struct source_imap *s);
+
+#endif

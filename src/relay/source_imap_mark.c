@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What an IMAP source changes on the server:
+ *
+ *   UID STORE (\Deleted), UID EXPUNGE  -> removed()
+ *   UID MOVE, or UID COPY and these two -> removed()
+ *   UID STORE (\Seen)                  -> nothing
+ *
+ * Never a plain EXPUNGE or CLOSE: both remove what other clients have marked.
+ */
+#include "relay/source_imap.h"
+
+#include "base/ascii.h"
+#include "base/log.h"
+
+/* --- mark as read */
+
+/* Flags and bodies do not mix, so this may run beside a FETCH. */
+static void
+seen_next(struct source_imap *s)
+{
+	struct imap_set set;
+	size_t n = 0;
+
+	if (s->marking || s->seen.n == 0)
+		return;
+	imap_set_init(&set);
+	while (n < s->seen.n && imap_set_add(&set, s->seen.list[n]))
+		n++;
+	s->marking = imap_store_seen(&s->imap, imap_set_span(&set));
+	if (!s->marking)
+		return; /* no room on the way out: with the next one */
+	uids_drop(&s->seen, n);
+	session_send(&s->session);
+}
+
+void
+source_imap_mark(struct source *source, uint32_t number)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	if (s->folder->after != CONF_AFTER_SEEN)
+		return;
+	uids_add(&s->seen, &number, 1);
+	seen_next(s);
+}
+
+static void
+on_marked(struct source_imap *s, const struct imap_event *ev)
+{
+	char words[128];
+
+	s->marking = false;
+	if (ev->status != IMAP_OK && !s->mark_told) {
+		s->mark_told = true;
+		log_line(LOG_WARNING,
+		    "%s: relayed messages could not be marked as read: %s",
+		    s->session.account->name,
+		    ascii_clean(words, sizeof(words), ev->text.p, ev->text.n));
+	}
+	seen_next(s);
+	if (!s->marking)
+		source_imap_marks_done(s);
+}
+
+/* --- remove */
+
+static void
+asked_set(const struct source_imap *s, struct imap_set *set)
+{
+	imap_set_init(set);
+	for (size_t i = 0; i < s->asked.n; i++)
+		imap_set_add(set, s->asked.list[i]);
+}
+
+static bool
+is_moving(const struct source_imap *s)
+{
+	return s->folder->after == CONF_AFTER_MOVE;
+}
+
+static bool
+can_expunge(const struct source_imap *s)
+{
+	return s->imap.caps.uidplus || s->imap.caps.imap4rev2;
+}
+
+static bool
+can_move(const struct source_imap *s)
+{
+	return s->imap.caps.move || s->imap.caps.imap4rev2;
+}
+
+static void
+send_removal(struct source_imap *s, struct span set)
+{
+	struct span folder;
+
+	if (!is_moving(s)) {
+		imap_store_deleted(&s->imap, set);
+		return;
+	}
+	folder = span_str(s->folder->after_folder);
+	if (can_move(s))
+		imap_move(&s->imap, set, folder);
+	else
+		imap_copy(&s->imap, set, folder);
+}
+
+void
+source_imap_remove_next(struct source_imap *s)
+{
+	struct imap_set set;
+	size_t n = 0;
+
+	if (s->todo.n == 0) {
+		s->session.source.events->removed(
+		    s->session.source.arg, s->removed);
+		return;
+	}
+	imap_set_init(&set);
+	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n]))
+		n++;
+	uids_add(&s->asked, s->todo.list, n);
+	uids_drop(&s->todo, n);
+	send_removal(s, imap_set_span(&set));
+	session_send(&s->session);
+}
+
+void
+source_imap_remove(struct source *source, const uint32_t *numbers, size_t n)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	s->removed = 0;
+	if (!is_moving(s) || can_move(s) || can_expunge(s)) {
+		uids_add(&s->todo, numbers, n);
+		source_imap_remove_next(s);
+		return;
+	}
+	/* A copy whose original cannot be taken away alone would be made again
+	 * at every poll. */
+	log_line(LOG_WARNING,
+	    "%s: the server has neither MOVE nor UIDPLUS; %zu relayed messages "
+	    "stay where they are",
+	    s->session.account->name, n);
+	imap_simple(&s->imap, IMAP_NOOP); /* its answer is ours */
+	session_send(&s->session);
+}
+
+static void
+removal_refused(struct source_imap *s, const struct imap_event *ev)
+{
+	if (is_moving(s))
+		session_fail(&s->session, FAULT_LATER,
+		    "moving relayed messages was refused", ev->text,
+		    "check that the folder of \"move\" exists");
+	else
+		session_fail(&s->session, FAULT_LATER,
+		    "removing relayed messages was refused", ev->text, NULL);
+}
+
+static void
+asked_are_removed(struct source_imap *s)
+{
+	s->removed += s->asked.n;
+	s->asked.n = 0;
+	source_imap_remove_next(s);
+}
+
+static void
+on_stored(struct source_imap *s, const struct imap_event *ev)
+{
+	struct imap_set set;
+
+	if (ev->status != IMAP_OK) {
+		removal_refused(s, ev);
+		return;
+	}
+	if (!can_expunge(s)) {
+		log_line(LOG_NOTICE,
+		    "%s: the server has no UIDPLUS; %zu relayed messages are "
+		    "marked \\Deleted and left for you to expunge",
+		    s->session.account->name, s->asked.n);
+		asked_are_removed(s);
+		return;
+	}
+	asked_set(s, &set);
+	imap_expunge(&s->imap, imap_set_span(&set));
+}
+
+/* By UID MOVE or UID EXPUNGE. */
+void
+source_imap_on_removed(struct source_imap *s, const struct imap_event *ev)
+{
+	if (ev->status != IMAP_OK)
+		removal_refused(s, ev);
+	else
+		asked_are_removed(s);
+}
+
+void
+source_imap_on_copied(struct source_imap *s, const struct imap_event *ev)
+{
+	struct imap_set set;
+
+	if (ev->status != IMAP_OK) {
+		removal_refused(s, ev);
+		return;
+	}
+	asked_set(s, &set);
+	imap_store_deleted(&s->imap, imap_set_span(&set));
+}
+
+void
+source_imap_on_store(struct source_imap *s, const struct imap_event *ev)
+{
+	if (s->marking)
+		on_marked(s, ev);
+	else
+		on_stored(s, ev);
+}
