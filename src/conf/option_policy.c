@@ -117,9 +117,8 @@ parse_date(const char *text, int64_t *value_r)
 		.tm_isdst = -1,
 	};
 	t = mktime(&tm);
-	/* A day that does not exist became another one. */
-	if (tm.tm_year != year - 1900 || tm.tm_mon != month - 1 ||
-	    tm.tm_mday != day)
+	/* A day that does not exist became one of another month. */
+	if (tm.tm_mon != month - 1)
 		return false;
 	*value_r = t;
 	return true;

@@ -41,6 +41,16 @@ test_folders(void **state)
 	assert_int_equal(f[4].after_period, 172800);
 	conf_free(&c);
 
+	c = conf_read_good(WITH("after = \"delete-after 3d\"; "
+				"first = \"since 2026-01-31\";"));
+	f = c->accounts[0].folders;
+	assert_int_equal(f[0].after, CONF_AFTER_DELETE_AFTER);
+	assert_int_equal(f[0].after_period, 259200);
+	assert_int_equal(f[0].first, CONF_FIRST_SINCE);
+	assert_int_equal(f[0].first_since, c->accounts[0].first_since);
+	assert_true(f[0].first_since > 1769700000);
+	conf_free(&c);
+
 	/* One of them needs no list, and one backslash is understood. */
 	c = conf_read_good(WITH("folders = \"\\Junk\";"));
 	assert_string_equal(c->accounts[0].folders[0].name, "\\Junk");

@@ -262,6 +262,8 @@ static const struct text texts[] = {
 	{ "first", "since 2026-13-01", false },
 	{ "first", "since 2026-00-01", false },
 	{ "first", "since 2026-01-00", false },
+	{ "first", "since 2026-01-99", false },
+	{ "first", "since 2026-99-01", false },
 	{ "first", "since 1969-12-31", false },
 	{ "first", "since 26-01-01", false },
 	{ "first", "since 2026-1-1", false },
