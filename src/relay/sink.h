@@ -28,6 +28,7 @@ struct sink;
 struct sink_line; /* one connection: private to the driver */
 struct spool;
 struct store_pause;
+struct tally_destination;
 
 struct sink_job {
 	/* set by the owner */
@@ -82,5 +83,9 @@ void sink_permit(struct sink *s, struct sink_job *job);
 /* Takes the job back: no verdict will come.  Not once its end of data may be
  * on the wire (false): then wait for the verdict. */
 bool sink_withdraw(struct sink *s, struct sink_job *job);
+
+/* Counts a message that is on record as relayed, and how long it took. */
+void sink_note_relayed(struct sink *s, int64_t us);
+const struct tally_destination *sink_tally(const struct sink *s);
 
 #endif

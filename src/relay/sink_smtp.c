@@ -34,6 +34,7 @@
 #include "relay/retry.h"
 #include "relay/server.h"
 #include "relay/spool.h"
+#include "relay/tally.h"
 #include "relay/trouble.h"
 
 #define IDLE_MS (15 * 1000)
@@ -62,7 +63,8 @@ struct sink_line {
 	uint64_t offset;      /* of the spool: what piece ends at */
 	bool going;           /* 354 came */
 	bool body_done;       /* all of it is with the machine */
-	bool dot_sent;        /* the end of data may be on the wire */
+	bool dot_sent;        /* the end of data may be on the wire ... */
+	int64_t dot_at;       /* ... since then; microseconds */
 	unsigned accepted;    /* messages of this line */
 	struct timer idle;
 };
@@ -76,6 +78,7 @@ struct sink {
 	struct timer turn;
 	struct trouble trouble;
 	unsigned stranger; /* refusals of the recipient in a row */
+	struct tally_destination tally;
 };
 
 static void line_fail(struct sink_line *l, const struct fault *f);
@@ -100,6 +103,20 @@ await(struct sink_line *l)
 }
 
 /* --- what replies mean */
+
+static void
+count_reply(struct sink_line *l, const struct smtp_event *ev)
+{
+	struct tally_destination *t = &l->sink->tally;
+
+	if (ev->kind == SMTP_EV_CHALLENGE || ev->kind == SMTP_EV_BYE ||
+	    ev->kind == SMTP_EV_ERROR)
+		return; /* they decide nothing */
+	tally_reply(t, ev->stage, ev->reply->code);
+	if (ev->kind == SMTP_EV_VERDICT && l->dot_sent)
+		tally_time(
+		    &t->dot, loop_now_us(l->sink->net->loop) - l->dot_at);
+}
 
 static void
 judge_login(struct fault *f, unsigned code)
@@ -279,6 +296,7 @@ feed(struct sink_line *l)
 	if (l->going && !l->dot_sent && l->job->permitted &&
 	    smtp_dot(&l->smtp)) {
 		l->dot_sent = true;
+		l->dot_at = loop_now_us(l->sink->net->loop);
 		await(l);
 	}
 }
@@ -406,6 +424,7 @@ on_event(struct sink_line *l, const struct smtp_event *ev)
 {
 	struct fault f;
 
+	count_reply(l, ev);
 	switch (ev->kind) {
 	case SMTP_EV_READY:
 		l->state = LINE_LOGIN;
@@ -461,6 +480,7 @@ on_plain_data(struct sink_line *l, struct span in)
 		    s->refused_for_now ? FAULT_LATER : FAULT_NEVER,
 		    starttls_phase(s), "%s", s->error);
 		f.code = s->code;
+		tally_reply(&l->sink->tally, SMTP_EHLO, s->code);
 		if (s->reply.text_len > 0)
 			fault_quote(
 			    &f, span_make(s->reply.text, s->reply.text_len));
@@ -744,4 +764,16 @@ sink_withdraw(struct sink *s, struct sink_job *job)
 	line_close(l);
 	timer_set(&s->turn, 0);
 	return true;
+}
+
+void
+sink_note_relayed(struct sink *s, int64_t us)
+{
+	tally_time(&s->tally.relay, us);
+}
+
+const struct tally_destination *
+sink_tally(const struct sink *s)
+{
+	return &s->tally;
 }

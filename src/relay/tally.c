@@ -23,6 +23,21 @@ static const char *const stages[TALLY_STAGES] = {
 	[TALLY_DOT] = "dot",
 };
 
+/* A server that leaves while no reply is due ends a session. */
+static const enum tally_stage of_smtp[SMTP_STAGES + 1] = {
+	[SMTP_GREETING] = TALLY_CONNECT,
+	[SMTP_EHLO] = TALLY_CONNECT,
+	[SMTP_AUTH] = TALLY_AUTH,
+	[SMTP_MAIL] = TALLY_ENVELOPE,
+	[SMTP_RCPT] = TALLY_ENVELOPE,
+	[SMTP_DATA] = TALLY_ENVELOPE,
+	[SMTP_BODY] = TALLY_DOT,
+	[SMTP_DOT] = TALLY_DOT,
+	[SMTP_RSET] = TALLY_ENVELOPE,
+	[SMTP_QUIT] = TALLY_CONNECT,
+	[SMTP_STAGES] = TALLY_CONNECT,
+};
+
 int64_t
 tally_bound_us(unsigned bucket)
 {
@@ -48,11 +63,11 @@ tally_stage_name(enum tally_stage stage)
 }
 
 void
-tally_reply(struct tally_destination *t, enum tally_stage stage, unsigned code)
+tally_reply(struct tally_destination *t, enum smtp_stage stage, unsigned code)
 {
 	unsigned class = code / 100;
 
 	if (class < 2 || class > 5)
 		return; /* a fault of ours, no reply */
-	t->replies[stage][class < 4 ? 0 : class - 3]++;
+	t->replies[of_smtp[stage]][class < 4 ? 0 : class - 3]++;
 }

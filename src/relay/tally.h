@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "proto/smtp.h"
+
 #define TALLY_BUCKETS 12
 
 /* Durations by size: bucket i counts what took at most tally_bound_us(i), the
@@ -38,13 +40,14 @@ enum tally_stage {
 const char *tally_stage_name(enum tally_stage stage);
 
 struct tally_destination {
-	/* replies[stage][class]: class 0 is 2yz and 3yz, 1 is 4yz, 2 is 5yz */
+	/* The replies that decide a step: of the flight MAIL, RCPT, DATA one.
+	 * replies[stage][class]: class 0 is 2yz and 3yz, 1 is 4yz, 2 is 5yz */
 	uint64_t replies[TALLY_STAGES][3];
 	struct tally_times
 	    relay;              /* from the first byte fetched to the record */
 	struct tally_times dot; /* from the dot to its reply */
 };
 void tally_reply(
-    struct tally_destination *t, enum tally_stage stage, unsigned code);
+    struct tally_destination *t, enum smtp_stage stage, unsigned code);
 
 #endif

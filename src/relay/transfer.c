@@ -116,6 +116,8 @@ on_recorded(void *arg, struct store_answer *a)
 		t->result.fault = a->fault;
 	} else if (t->result.end == TRANSFER_RELAYED) {
 		t->result.complete = a->complete;
+		sink_note_relayed(
+		    t->route.sink, loop_now_us(t->ctx->loop) - t->route.since);
 		tell(t, LOG_ID_RELAYED, STORE_RELAYED);
 	} else if (t->result.end == TRANSFER_HELD) {
 		tell(t, LOG_ID_HELD, STORE_HELD);

@@ -54,6 +54,7 @@ struct transfer_route {
 	struct sink *sink;
 	const char *destination; /* name */
 	const char *recipient;
+	int64_t since; /* its first byte came in; microseconds of the loop */
 };
 
 /* item, spool (a reference is taken) and route outlive the transfer. */

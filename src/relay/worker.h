@@ -24,6 +24,7 @@ struct net;
 struct sink;
 struct spool_pool;
 struct store;
+struct tally_account;
 struct worker;
 
 #define WORKER_WINDOW 32 /* messages fetched or being fetched at a time */
@@ -40,6 +41,9 @@ struct worker_context {
 	 * NULL; there is one such message underway at a time. */
 	const struct worker **suspect;
 	bool dry_run; /* list what would be done, and do nothing */
+	/* What becomes of messages is counted here, polls are not; NULL:
+	 * nobody wants to know. */
+	struct tally_account *tally;
 };
 
 struct worker_report {

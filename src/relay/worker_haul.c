@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "relay/sink.h"
+#include "relay/tally.h"
 #include "store/store.h"
 
 static void
@@ -426,8 +427,21 @@ find_fetching(struct worker *w, uint32_t number)
 }
 
 static void
+tally(struct tally_account *t, const struct store_item *item,
+    enum transfer_end end)
+{
+	t->relayed += end == TRANSFER_RELAYED;
+	t->deferred += end == TRANSFER_DEFERRED;
+	t->held += end == TRANSFER_HELD;
+	t->in_doubt += end == TRANSFER_IN_DOUBT;
+	t->duplicates += end == TRANSFER_RELAYED && item->doubt;
+}
+
+static void
 count(struct worker *w, const struct store_item *item, enum transfer_end end)
 {
+	if (w->ctx->tally != NULL)
+		tally(w->ctx->tally, item, end);
 	w->report.duplicates += end == TRANSFER_RELAYED && item->doubt;
 	w->report.relayed += end == TRANSFER_RELAYED;
 	w->report.deferred += end == TRANSFER_DEFERRED;
@@ -485,6 +499,7 @@ send_message(struct worker *w, struct message *m)
 					.sink = w->ctx->sinks[d],
 					.recipient =
 					    a->destinations[d]->recipient,
+					.since = w->incoming_since,
 				};
 		m->transfers[i] = transfer_start(&w->transfer, &route,
 		    &m->items[i], w->incoming, on_transfer, m);
@@ -507,16 +522,25 @@ discard(struct worker *w, size_t n)
 	return false;
 }
 
+static void
+begin_incoming(struct worker *w)
+{
+	w->incoming =
+	    spool_new(w->ctx->pool, w->token, w->ctx->conf->message_max);
+	w->incoming_since = loop_now_us(w->transfer.loop);
+}
+
 bool
 worker_on_piece(void *arg, struct span bytes)
 {
 	struct worker *w = arg;
 
+	if (w->ctx->tally != NULL)
+		w->ctx->tally->fetched_bytes += bytes.n;
 	if (w->incoming_failed)
 		return discard(w, bytes.n);
 	if (w->incoming == NULL)
-		w->incoming = spool_new(
-		    w->ctx->pool, w->token, w->ctx->conf->message_max);
+		begin_incoming(w);
 	if (!spool_write(w->incoming, bytes, &w->incoming_fault)) {
 		w->incoming_failed = true;
 		w->discarded = 0;
@@ -532,8 +556,7 @@ worker_on_fetched(void *arg, uint32_t number, const struct fault *fault)
 	struct message *m = find_fetching(w, number);
 
 	if (fault == NULL && !w->incoming_failed && w->incoming == NULL)
-		w->incoming = spool_new(/* an empty message */
-		    w->ctx->pool, w->token, w->ctx->conf->message_max);
+		begin_incoming(w); /* an empty message */
 	if (fault == NULL && !w->incoming_failed &&
 	    !spool_finish(w->incoming, &w->incoming_fault))
 		w->incoming_failed = true;

@@ -97,7 +97,8 @@ struct worker {
 	bool left_out;          /* something, while a probe was under way ... */
 	bool again;             /* ... and it was asked for once more */
 	uint32_t after;         /* number of the last item it gave */
-	struct spool *incoming; /* the message that is coming in */
+	struct spool *incoming; /* the message that is coming in ... */
+	int64_t incoming_since; /* ... since then; microseconds */
 	struct fault incoming_fault;
 	bool incoming_failed;
 	uint64_t discarded;

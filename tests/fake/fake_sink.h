@@ -18,6 +18,7 @@ struct sink {
 	const struct fault *trouble; /* NULL: none */
 	bool failed;                 /* after trouble: wants a probe */
 	bool probing;
+	unsigned relayed; /* messages that were counted */
 };
 
 /* The job's turn has come, for the first time or again on a new line. */

@@ -167,8 +167,9 @@ tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c tests/trail.h \
 	tests/fake/fake_store.c tests/fake/fake_store.h
 tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
-tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c tests/trail.h \
+SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
 	tests/fake/fake_conn.c tests/fake/fake_conn.h
+tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
 
@@ -248,3 +249,11 @@ endif
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c $(STORE_FIXTURE)
 tests_unit_test_clock_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_clock_LDADD = $(STORE_TEST_LIBS)
+
+# --- what is counted, shown and told ---
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_tally
+endif
+tests_unit_test_tally_SOURCES = tests/unit/test_tally.c $(SINK_PLAY)
+tests_unit_test_tally_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_tally_LDADD = $(RELAY_TEST_LIBS)

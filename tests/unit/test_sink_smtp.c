@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Plays: the sink on one side, a server that the test is on the other, and
- * jobs whose owner says sink_permit() when the test wants it.  The real
- * machines and the real login run in between; only the network is a fake.
- */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,242 +7,8 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "../fake/fake_conn.h"
-#include "base/log.h"
-#include "conf/conf.h"
-#include "net/loop.h"
-#include "relay/sink.h"
 #include "relay/spool.h"
-
-#define JOBS 3
-#define HEAD "T: 1\r\n"
-#define BODY "Subject: x\r\n\r\n.dot\r\n"
-#define CAPS "250-mx\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n"
-
-struct play {
-	struct trail trail;
-	struct fake_net net;
-	struct conf conf;
-	struct conf_destination dest;
-	struct spool_pool *pool;
-	struct sink *sink;
-	struct part {
-		struct play *play;
-		struct sink_job job;
-		unsigned number;
-		struct fault fault; /* of its verdict */
-	} jobs[JOBS];
-};
-
-static char host[] = "mx", user[] = "me", password[] = "env:SINK_SECRET",
-	    me[] = "me@x", you[] = "you@y", ehlo[] = "here", name[] = "home";
-
-static void
-forget(struct play *p)
-{
-	trail_free(&p->trail);
-	trail_raw(&p->trail, "", 0);
-}
-
-static int
-setup(void **state)
-{
-	struct play *p = calloc(1, sizeof(*p));
-
-	log_open(-1);
-	if (p == NULL || setenv("SINK_SECRET", "pw", 1) != 0)
-		return -1;
-	p->conf = (struct conf){
-		.connect_timeout = 30, .reply_timeout = 300, .dot_timeout = 600
-	};
-	p->dest = (struct conf_destination){
-		.name = name,
-		.server = { .host = host,
-		    .port = 465,
-		    .user = user,
-		    .password = password },
-		.tls = CONF_TLS_IMPLICIT,
-		.mail_from = me,
-		.recipient = you,
-		.ehlo = ehlo,
-	};
-	forget(p);
-	p->net.trail = &p->trail;
-	p->net.net.loop = loop_new();
-	p->pool = spool_pool_new(-1, 1 << 20);
-	p->sink = sink_open(&p->net.net, &p->conf, &p->dest);
-	*state = p;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct play *p = *state;
-
-	sink_close(&p->sink);
-	for (size_t i = 0; i < JOBS; i++)
-		spool_unref(&p->jobs[i].job.spool);
-	spool_pool_free(&p->pool);
-	loop_free(&p->net.net.loop);
-	trail_free(&p->trail);
-	free(p);
-	return 0;
-}
-
-/* Everything that is due now, and what follows from it. */
-static void
-turn(struct play *p)
-{
-	for (int i = 0; i < 8; i++) {
-		event_base_loop(loop_base(p->net.net.loop), EVLOOP_NONBLOCK);
-		fake_conn_flush(&p->net);
-	}
-}
-
-static void
-say(struct play *p, const char *text)
-{
-	fake_conn_say(&p->net, text);
-	turn(p);
-}
-
-/* All that happened since the last look. */
-static void
-assert_play(struct play *p, const char *expected)
-{
-	trail_close(&p->trail);
-	assert_string_equal(p->trail.text, expected);
-	forget(p);
-}
-
-static void
-assert_said(struct play *p, const char *part)
-{
-	trail_close(&p->trail);
-	assert_non_null(strstr(p->trail.text, part));
-}
-
-static void
-assert_unsaid(struct play *p, const char *part)
-{
-	assert_null(strstr(p->trail.text, part));
-}
-
-/* --- jobs */
-
-static struct span
-on_head(void *arg)
-{
-	(void)arg;
-	return span_str(HEAD);
-}
-
-static void
-on_begin(void *arg)
-{
-	struct part *j = arg;
-
-	trail_event(&j->play->trail, "begin %u", j->number);
-}
-
-static void
-on_verdict(void *arg, const struct fault *f, const char *words)
-{
-	struct part *j = arg;
-
-	if (f == NULL) {
-		trail_event(
-		    &j->play->trail, "%u accepted: %s", j->number, words);
-		return;
-	}
-	j->fault = *f;
-	trail_event(&j->play->trail, "%u failed: %s, %s, %s", j->number,
-	    fault_scope_name(f->scope), fault_when_name(f->when), f->phase);
-}
-
-static void
-submit(struct play *p, unsigned number, const char *message)
-{
-	struct part *j = &p->jobs[number];
-	struct fault f;
-
-	spool_unref(&j->job.spool);
-	*j = (struct part){ .play = p, .number = number };
-	j->job = (struct sink_job){
-		.spool = spool_new(p->pool, "token", 1 << 20),
-		.trace = "tr4ce",
-		.head = on_head,
-		.begin = on_begin,
-		.verdict = on_verdict,
-		.arg = j,
-	};
-	assert_true(spool_write(j->job.spool, span_str(message), &f));
-	assert_true(spool_finish(j->job.spool, &f));
-	sink_submit(p->sink, &j->job);
-}
-
-static void
-permit(struct play *p, unsigned number)
-{
-	trail_event(&p->trail, "permit %u", number);
-	sink_permit(p->sink, &p->jobs[number].job);
-	turn(p);
-}
-
-static bool
-withdraw(struct play *p, unsigned number)
-{
-	bool yes = sink_withdraw(p->sink, &p->jobs[number].job);
-
-	trail_event(&p->trail, "withdraw %u%s", number, yes ? "" : " (no)");
-	turn(p);
-	return yes;
-}
-
-/* --- as far as most plays begin */
-
-static void
-log_in(struct play *p, const char *caps)
-{
-	turn(p);
-	fake_conn_up(&p->net);
-	say(p, "220 mx\r\n");
-	say(p, caps);
-	say(p, "235 ok\r\n");
-}
-
-#define ENVELOPE "C: MAIL FROM:<me@x>\\r\\nRCPT TO:<you@y>\\r\\nDATA\\r\\n\n"
-#define RESET                                                                  \
-	"C: RSET\\r\\nMAIL FROM:<me@x>\\r\\nRCPT TO:<you@y>\\r\\nDATA\\r\\n\n"
-#define GO "250 ok\r\n250 ok\r\n354 go\r\n"
-#define WENT "S: 250 ok\\r\\n250 ok\\r\\n354 go\\r\\n\n"
-#define SENT "C: T: 1\\r\\nSubject: x\\r\\n\\r\\n..dot\\r\\n\n"
-#define DOT "C: .\\r\\n\n"
-
-/* Job 0 is accepted: the line is a good one. */
-static void
-work_once(struct play *p)
-{
-	submit(p, 0, BODY);
-	log_in(p, CAPS);
-	say(p, GO);
-	permit(p, 0);
-	say(p, "250 queued\r\n");
-	forget(p);
-}
-
-/* Job number stands before its dot. */
-static void
-go_to_dot(struct play *p, unsigned number)
-{
-	submit(p, number, BODY);
-	turn(p);
-	say(p, GO);
-	forget(p);
-}
-
-/* --- plays */
+#include "sink_play.h"
 
 static void
 test_implicit_tls(void **state)
@@ -560,8 +321,8 @@ test_refused_sender(void **state)
 		say(p, replies);
 		assert_int_equal(p->jobs[0].fault.scope, table[i].scope);
 		assert_int_equal(p->jobs[0].fault.when, table[i].when);
-		teardown(state);
-		setup(state);
+		play_teardown(state);
+		play_setup(state);
 	}
 }
 
@@ -763,7 +524,7 @@ test_large(void **state)
 	free(message);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, play_setup, play_teardown)
 
 int
 main(void)

@@ -117,7 +117,9 @@ on_done(void *arg, struct transfer *t, const struct transfer_result *r)
 static void
 start_with(struct stage *s, struct span message)
 {
-	struct transfer_route route = { &s->sink, "home", "you@example.org" };
+	struct transfer_route route = { .sink = &s->sink,
+		.destination = "home",
+		.recipient = "you@example.org" };
 	struct spool *spool = spool_new(s->pool, "token", 1 << 20);
 	struct fault f;
 

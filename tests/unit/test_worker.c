@@ -20,6 +20,7 @@
 #include "net/conn.h"
 #include "net/loop.h"
 #include "relay/spool.h"
+#include "relay/tally.h"
 
 static char account_name[] = "hotmail", host[] = "pop", user[] = "me",
 	    home[] = "home", you[] = "you@y";
@@ -39,6 +40,7 @@ struct stage {
 	struct conf_account account;
 	struct worker_context context;
 	const struct worker *suspect;
+	struct tally_account tally;
 	struct worker *worker;
 	struct worker_report report;
 };
@@ -91,6 +93,7 @@ setup(void **state)
 		.our_host = "me.example",
 		.sinks = s->sinks,
 		.suspect = &s->suspect,
+		.tally = &s->tally,
 	};
 	s->worker = worker_new(&s->context, &s->account, on_done, s);
 	*state = s;
@@ -232,6 +235,10 @@ test_relay_and_remove(void **state)
 	down(NULL);
 	run(s);
 	assert_trail(s, "removals behind 1\nquit\nclose\ndone: 1 relayed\n");
+	assert_int_equal(s->tally.relayed, 1);
+	assert_int_equal(s->tally.held, 0);
+	assert_int_equal(s->tally.fetched_bytes, 11);
+	assert_int_equal(s->sink.relayed, 1);
 }
 
 /* R6: what was fetched and is not relayed forbids QUIT. */
@@ -250,6 +257,8 @@ test_no_quit(void **state)
 	fake_sink_verdict(&s->sink, &f, "550 no");
 	fake_store_commit(&s->store);
 	run(s);
+	assert_int_equal(s->tally.held, 1);
+	assert_int_equal(s->sink.relayed, 0);
 	assert_null(strstr(s->trail.text, "quit"));
 	assert_non_null(strstr(s->trail.text, "close\ndone: 0 relayed\n"));
 	assert_int_equal(s->report.held, 1);
