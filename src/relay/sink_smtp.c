@@ -114,8 +114,8 @@ count_reply(struct sink_line *l, const struct smtp_event *ev)
 		return; /* they decide nothing */
 	tally_reply(t, ev->stage, ev->reply->code);
 	if (ev->kind == SMTP_EV_VERDICT && l->dot_sent)
-		tally_time(
-		    &t->dot, loop_now_us(l->sink->net->loop) - l->dot_at);
+		histogram_add(&t->dot, tally_bounds_us,
+		    loop_now_us(l->sink->net->loop) - l->dot_at);
 }
 
 static void
@@ -769,7 +769,7 @@ sink_withdraw(struct sink *s, struct sink_job *job)
 void
 sink_note_relayed(struct sink *s, int64_t us)
 {
-	tally_time(&s->tally.relay, us);
+	histogram_add(&s->tally.relay, tally_bounds_us, us);
 }
 
 const struct tally_destination *

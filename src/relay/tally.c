@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "relay/tally.h"
 
-static const int64_t bounds_us[TALLY_BUCKETS] = {
+const int64_t tally_bounds_us[HISTOGRAM_BUCKETS] = {
 	10000,
 	30000,
 	100000,
@@ -37,24 +37,6 @@ static const enum tally_stage of_smtp[SMTP_STAGES + 1] = {
 	[SMTP_QUIT] = TALLY_CONNECT,
 	[SMTP_STAGES] = TALLY_CONNECT,
 };
-
-int64_t
-tally_bound_us(unsigned bucket)
-{
-	return bounds_us[bucket < TALLY_BUCKETS ? bucket : TALLY_BUCKETS - 1];
-}
-
-void
-tally_time(struct tally_times *t, int64_t us)
-{
-	unsigned i = 0;
-
-	while (us > bounds_us[i])
-		i++;
-	t->bucket[i]++;
-	t->count++;
-	t->sum_us += us > 0 ? (uint64_t)us : 0;
-}
 
 const char *
 tally_stage_name(enum tally_stage stage)

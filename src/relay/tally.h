@@ -9,20 +9,11 @@
 
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "proto/smtp.h"
 
-#define TALLY_BUCKETS 12
-
-/* Durations by size: bucket i counts what took at most tally_bound_us(i), the
- * last bucket everything else. */
-struct tally_times {
-	uint64_t bucket[TALLY_BUCKETS];
-	uint64_t count, sum_us;
-};
-/* 10 ms, then times about three: 10 ms, 30 ms, 100 ms ... 1000 s; the last one
- * has no bound and answers INT64_MAX. */
-int64_t tally_bound_us(unsigned bucket);
-void tally_time(struct tally_times *t, int64_t us);
+/* 10 ms, then times about three: 30 ms, 100 ms ... 1000 s, and all else. */
+extern const int64_t tally_bounds_us[HISTOGRAM_BUCKETS];
 
 struct tally_account {
 	uint64_t relayed, deferred, held, in_doubt, duplicates;
@@ -43,9 +34,8 @@ struct tally_destination {
 	/* The replies that decide a step: of the flight MAIL, RCPT, DATA one.
 	 * replies[stage][class]: class 0 is 2yz and 3yz, 1 is 4yz, 2 is 5yz */
 	uint64_t replies[TALLY_STAGES][3];
-	struct tally_times
-	    relay;              /* from the first byte fetched to the record */
-	struct tally_times dot; /* from the dot to its reply */
+	struct histogram relay; /* from the first byte fetched to the record */
+	struct histogram dot;   /* from the dot to its reply */
 };
 void tally_reply(
     struct tally_destination *t, enum smtp_stage stage, unsigned code);

@@ -39,10 +39,11 @@ struct store {
 	pthread_t thread;
 	int fd; /* eventfd: answers wait, or the backlog shrank */
 
-	pthread_mutex_t lock; /* over the next three */
+	pthread_mutex_t lock; /* over the next four */
 	pthread_cond_t wake;
 	struct request_list queue, answered;
 	bool stop;
+	struct store_stats stats;
 
 	struct underway underway; /* the loop's */
 	uint64_t killers;
@@ -51,13 +52,25 @@ struct store {
 	_Atomic int64_t busy_since; /* monotonic ms; 0: asleep */
 };
 
+const int64_t store_commit_bounds_us[HISTOGRAM_BUCKETS] = { 300, 1000, 3000,
+	10000, 30000, 100000, 300000, 1000000, 3000000, 10000000, 30000000,
+	INT64_MAX };
+const int64_t store_group_bounds[HISTOGRAM_BUCKETS] = { 1, 2, 4, 8, 16, 32, 64,
+	128, 256, 512, 1024, INT64_MAX };
+
 static int64_t
-now_ms(void)
+now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static int64_t
+now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 static void
@@ -122,19 +135,34 @@ fail_group(struct request_list *group, enum fault_when when, const char *why)
 }
 
 static void
+count_commit(struct store *s, int64_t us, int64_t requests)
+{
+	pthread_mutex_lock(&s->lock);
+	histogram_add(&s->stats.commit, store_commit_bounds_us, us);
+	histogram_add(&s->stats.group, store_group_bounds, requests);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void
 apply_group(struct store *s, struct request_list *group)
 {
 	struct request *r;
+	int64_t requests = 0, start;
 
 	if (s->db.error != 0) {
 		fail_group(group, FAULT_NEVER, s->db.message);
 		return;
 	}
 	db_begin(&s->db);
-	TAILQ_FOREACH (r, group, next)
+	TAILQ_FOREACH (r, group, next) {
 		carry_out(s, r);
-	if (db_commit(&s->db))
+		requests++;
+	}
+	start = now_us();
+	if (db_commit(&s->db)) {
+		count_commit(s, now_us() - start, requests);
 		return;
+	}
 	log_event(&(struct log_event){ .priority = LOG_CRIT,
 		      .message_id = LOG_ID_STATE },
 	    "state database failed: %s; nothing more is recorded or relayed "
@@ -306,6 +334,14 @@ store_stalled_ms(const struct store *s)
 	int64_t since = atomic_load(&s->busy_since);
 
 	return since == 0 ? 0 : now_ms() - since;
+}
+
+void
+store_stats(struct store *s, struct store_stats *stats_r)
+{
+	pthread_mutex_lock(&s->lock);
+	*stats_r = s->stats;
+	pthread_mutex_unlock(&s->lock);
 }
 
 size_t

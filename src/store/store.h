@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/fault.h"
+#include "base/histogram.h"
 #include "base/span.h"
 
 struct statedir;
@@ -166,6 +167,15 @@ void store_dispatch(struct store *s);
 /* Milliseconds since the thread last went round, 0 while it sleeps without
  * work: for the watchdog. */
 int64_t store_stalled_ms(const struct store *s);
+
+/* Transactions since the start: the microseconds until they were durable, and
+ * the requests that shared one.  One that changes nothing syncs nothing. */
+struct store_stats {
+	struct histogram commit, group;
+};
+extern const int64_t store_commit_bounds_us[HISTOGRAM_BUCKETS];
+extern const int64_t store_group_bounds[HISTOGRAM_BUCKETS];
+void store_stats(struct store *s, struct store_stats *stats_r);
 
 /* Bytes of listings that were added and are not stored yet.  The descriptor
  * also becomes readable when it shrinks: a source stops reading above

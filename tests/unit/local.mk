@@ -252,8 +252,11 @@ tests_unit_test_clock_LDADD = $(STORE_TEST_LIBS)
 
 # --- what is counted, shown and told ---
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_tally
+check_PROGRAMS += tests/unit/test_histogram tests/unit/test_tally
 endif
+tests_unit_test_histogram_SOURCES = tests/unit/test_histogram.c
+tests_unit_test_histogram_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_histogram_LDADD = libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_tally_SOURCES = tests/unit/test_tally.c $(SINK_PLAY)
 tests_unit_test_tally_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_tally_LDADD = $(RELAY_TEST_LIBS)

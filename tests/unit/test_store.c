@@ -373,6 +373,24 @@ another_user_is_refused(void **state)
 	assert_true(world_mailbox(w, "a", "u", "h")->ok);
 }
 
+static void
+commits_are_counted(void **state)
+{
+	struct world *w = *state;
+	struct store_stats before, after;
+	int64_t id = world_one_new(w);
+
+	store_stats(w->store, &before);
+	assert_true(before.commit.count > 0);
+	assert_int_equal(before.commit.count, before.group.count);
+	world_in_doubt(w, id);
+	store_stats(w->store, &after);
+	assert_int_equal(after.commit.count, before.commit.count + 1);
+	assert_int_equal(after.group.bucket[0], before.group.bucket[0] + 1);
+	assert_int_equal(after.group.sum, before.group.sum + 1);
+	assert_true(after.commit.sum > before.commit.sum);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -399,6 +417,7 @@ main(void)
 		TEST(accepted_after_it_was_gone),
 		TEST(renamed_account_keeps_its_mailbox),
 		TEST(another_user_is_refused),
+		TEST(commits_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("store", tests, NULL, NULL);
