@@ -344,6 +344,12 @@ store_stats(struct store *s, struct store_stats *stats_r)
 	pthread_mutex_unlock(&s->lock);
 }
 
+const char *
+store_engine_version(void)
+{
+	return sqlite3_libversion();
+}
+
 size_t
 store_backlog(const struct store *s)
 {

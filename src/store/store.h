@@ -176,6 +176,7 @@ struct store_stats {
 extern const int64_t store_commit_bounds_us[HISTOGRAM_BUCKETS];
 extern const int64_t store_group_bounds[HISTOGRAM_BUCKETS];
 void store_stats(struct store *s, struct store_stats *stats_r);
+const char *store_engine_version(void); /* of SQLite */
 
 /* Bytes of listings that were added and are not stored yet.  The descriptor
  * also becomes readable when it shrinks: a source stops reading above

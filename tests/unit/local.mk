@@ -260,3 +260,12 @@ tests_unit_test_histogram_LDADD = libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_tally_SOURCES = tests/unit/test_tally.c $(SINK_PLAY)
 tests_unit_test_tally_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_tally_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_metrics
+endif
+DAEMON_TEST_CFLAGS = $(STORE_TEST_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c $(STORE_FIXTURE)
+tests_unit_test_metrics_CFLAGS = $(DAEMON_TEST_CFLAGS)
+tests_unit_test_metrics_LDADD = libdaemon.a librelay.a $(STORE_TEST_LIBS) \
+	$(EVENT_LIBS) $(OPENSSL_LIBS)
