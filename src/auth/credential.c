@@ -3,46 +3,31 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "net/loop.h"
+#include "net/program.h"
 
 #define COMMAND_MS 30000
-#define REAP_MS 20 /* between two looks at a child that is about to end */
 #define PHASE "credential"
-
-enum stage {
-	STAGE_READY,   /* the answer is known and waits for the loop */
-	STAGE_READING, /* the command runs and may print */
-	STAGE_REAPING, /* its output is complete or it was killed */
-};
 
 struct credential_job {
 	struct loop *loop;
 	void (*done)(void *arg, struct secret *secret, const struct fault *f);
 	void *arg;
-	enum stage stage;
-	struct timer timer;
-	struct watch output;
-	int fd;    /* of the command's output, -1: none */
-	pid_t pid; /* 0: none, or reaped */
-	int64_t deadline;
+	struct timer timer; /* the answer is known and waits for the loop */
+	struct program *program; /* owned; NULL: none runs */
 	bool failed;
 	struct fault fault;
 	size_t n;
 	char bytes[CREDENTIAL_MAX + 1]; /* one more tells "too long" */
 };
-
-extern char **environ;
 
 static void __attribute__((format(printf, 3, 4)))
 fail(struct credential_job *j, enum fault_when when, const char *fmt, ...)
@@ -60,18 +45,9 @@ fail(struct credential_job *j, enum fault_when when, const char *fmt, ...)
 }
 
 static void
-close_output(struct credential_job *j)
-{
-	watch_free(&j->output);
-	if (j->fd >= 0)
-		close(j->fd);
-	j->fd = -1;
-}
-
-static void
 job_free(struct credential_job *j)
 {
-	close_output(j);
+	program_cancel(&j->program);
 	timer_free(&j->timer);
 	secret_wipe(j->bytes, sizeof(j->bytes));
 	free(j);
@@ -275,167 +251,58 @@ split_words(char *s, char **argv)
 	return true;
 }
 
-/* A process group of its own, so that what it starts dies with it, and none of
- * our signal settings. */
 static void
-spawn_attributes(posix_spawnattr_t *attr)
-{
-	sigset_t none, all;
-
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(attr);
-	posix_spawnattr_setsigmask(attr, &none);
-	posix_spawnattr_setsigdefault(attr, &all);
-	posix_spawnattr_setpgroup(attr, 0);
-	posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-					   POSIX_SPAWN_SETSIGDEF |
-					   POSIX_SPAWN_SETPGROUP);
-}
-
-/* Returns an errno. */
-static int
-spawn(char **argv, int out, pid_t *pid_r)
-{
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int rc;
-
-	spawn_attributes(&attr);
-	posix_spawn_file_actions_init(&files);
-	/* First: out may be one of the other two. */
-	posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-	posix_spawn_file_actions_addopen(
-	    &files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(
-	    &files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-	/* Whatever a library forgot to mark. */
-	posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-	rc = posix_spawn(pid_r, argv[0], &files, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	posix_spawnattr_destroy(&attr);
-	return rc;
-}
-
-static void
-kill_command(struct credential_job *j)
-{
-	if (j->pid > 0)
-		kill(-j->pid, SIGKILL);
-}
-
-static void
-judge_exit(struct credential_job *j, int status)
-{
-	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
-		fail(j, FAULT_LATER, "the command ended with exit code %d",
-		    WEXITSTATUS(status));
-	else if (WIFSIGNALED(status))
-		fail(j, FAULT_LATER, "the command was ended by signal %d",
-		    WTERMSIG(status));
-}
-
-static void
-out_of_time(struct credential_job *j)
-{
-	fail(j, FAULT_LATER, "the command took longer than %d seconds",
-	    COMMAND_MS / 1000);
-	kill_command(j);
-}
-
-/* Without a handler for SIGCHLD, which would be the whole program's. */
-static void
-reap(struct credential_job *j)
-{
-	int status = 0;
-	pid_t r = waitpid(j->pid, &status, WNOHANG);
-
-	if (r == 0) {
-		if (loop_now_ms(j->loop) >= j->deadline)
-			out_of_time(j);
-		timer_set(&j->timer, REAP_MS);
-		return;
-	}
-	j->pid = 0;
-	if (r < 0)
-		fail(j, FAULT_LATER, "how the command ended is not known: %s",
-		    strerror(errno));
-	else
-		judge_exit(j, status);
-	answer(j);
-}
-
-static void
-output_over(struct credential_job *j)
-{
-	close_output(j);
-	j->stage = STAGE_REAPING;
-	reap(j);
-}
-
-static void
-on_output(void *arg)
+on_command(void *arg, const struct program_result *r)
 {
 	struct credential_job *j = arg;
-	ssize_t got = read(j->fd, j->bytes + j->n, sizeof(j->bytes) - j->n);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got > 0)
-		j->n += (size_t)got;
-	if (j->n > CREDENTIAL_MAX) {
+	j->program = NULL;
+	switch (r->end) {
+	case PROGRAM_EXITED:
+		if (r->value != 0)
+			fail(j, FAULT_LATER,
+			    "the command ended with exit code %d", r->value);
+		break;
+	case PROGRAM_SIGNALLED:
+		fail(j, FAULT_LATER, "the command was ended by signal %d",
+		    r->value);
+		break;
+	case PROGRAM_TOO_LATE:
+		fail(j, FAULT_LATER, "the command took longer than %d seconds",
+		    COMMAND_MS / 1000);
+		break;
+	case PROGRAM_TOO_MUCH:
 		fail(j, FAULT_NEVER, "the command printed more than %d bytes",
 		    CREDENTIAL_MAX);
-		kill_command(j);
-	}
-	if (got <= 0 || j->failed)
-		output_over(j);
-}
-
-static void
-on_timer(void *arg)
-{
-	struct credential_job *j = arg;
-
-	switch (j->stage) {
-	case STAGE_READY:
-		answer(j);
 		break;
-	case STAGE_READING:
-		out_of_time(j);
-		output_over(j);
-		break;
-	case STAGE_REAPING:
-		reap(j);
+	case PROGRAM_LOST:
+		fail(j, FAULT_LATER, "how the command ended is not known: %s",
+		    strerror(r->value));
 		break;
 	}
+	j->n = r->output.n;
+	memcpy(j->bytes, r->output.p, j->n);
+	answer(j);
 }
 
 static void
 start_command(struct credential_job *j, char **argv)
 {
-	int fds[2], rc;
+	struct program_terms t = {
+		.argv = argv,
+		.limit_ms = COMMAND_MS,
+		.output_max = CREDENTIAL_MAX,
+	};
+	int error;
 
-	if (pipe2(fds, O_CLOEXEC) != 0) {
-		fail(j, FAULT_LATER, "no pipe: %s", strerror(errno));
-		return;
-	}
-	rc = spawn(argv, fds[1], &j->pid);
-	close(fds[1]);
-	if (rc != 0) {
-		close(fds[0]);
-		j->pid = 0;
-		fail(
-		    j, FAULT_NEVER, "cannot run %s: %s", argv[0], strerror(rc));
-		return;
-	}
-	/* Our end only: the program may not expect EAGAIN. */
-	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	j->fd = fds[0];
-	j->stage = STAGE_READING;
-	j->deadline = loop_now_ms(j->loop) + COMMAND_MS;
-	watch_init(&j->output, j->loop, j->fd, WATCH_READ, on_output, j);
-	watch_set(&j->output, true);
+	j->program = program_start(j->loop, &t, on_command, j, &error);
+	/* Too few processes or descriptors pass; a missing program does not. */
+	if (j->program == NULL)
+		fail(j,
+		    error == EAGAIN || error == EMFILE || error == ENFILE
+			? FAULT_LATER
+			: FAULT_NEVER,
+		    "cannot run %s: %s", argv[0], strerror(error));
 }
 
 static void
@@ -456,6 +323,12 @@ fetch_command(struct credential_job *j, const char *command)
 }
 
 /* ------------------------------------------------------------------------- */
+
+static void
+on_timer(void *arg)
+{
+	answer(arg);
+}
 
 struct scheme {
 	const char *prefix;
@@ -481,8 +354,6 @@ credential_fetch(struct loop *l, const char *reference,
 	j->loop = l;
 	j->done = done;
 	j->arg = arg;
-	j->fd = -1;
-	j->stage = STAGE_READY;
 	timer_init(&j->timer, l, on_timer, j);
 	while (s->prefix != NULL &&
 	       strncmp(reference, s->prefix, strlen(s->prefix)) != 0)
@@ -494,7 +365,8 @@ credential_fetch(struct loop *l, const char *reference,
 		    "scheme");
 	else
 		s->fetch(j, reference + strlen(s->prefix));
-	timer_set(&j->timer, j->stage == STAGE_READING ? COMMAND_MS : 0);
+	if (j->program == NULL)
+		timer_set(&j->timer, 0);
 	return j;
 }
 
@@ -506,9 +378,5 @@ credential_cancel(struct credential_job **job)
 	if (j == NULL)
 		return;
 	*job = NULL;
-	/* Killed, so this does not wait. */
-	kill_command(j);
-	if (j->pid > 0)
-		(void)waitpid(j->pid, NULL, 0);
 	job_free(j);
 }

@@ -269,3 +269,10 @@ tests_unit_test_metrics_SOURCES = tests/unit/test_metrics.c $(STORE_FIXTURE)
 tests_unit_test_metrics_CFLAGS = $(DAEMON_TEST_CFLAGS)
 tests_unit_test_metrics_LDADD = libdaemon.a librelay.a $(STORE_TEST_LIBS) \
 	$(EVENT_LIBS) $(OPENSSL_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_program
+endif
+tests_unit_test_program_SOURCES = tests/unit/test_program.c
+tests_unit_test_program_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_program_LDADD = $(NET_TEST_LIBS)
