@@ -12,6 +12,7 @@ enum {
 	RECEIVED,
 	RETURN_PATH,
 	TRACE,
+	NOTICE,
 	CONTENT_TYPE,
 };
 
@@ -86,6 +87,8 @@ end_field(struct header_scan *h)
 	if (h->state == VALUE && h->field == RETURN_PATH &&
 	    span_is(value, "<>"))
 		h->null_sender = true;
+	if (h->state == VALUE && h->field == NOTICE)
+		ascii_clean(h->notice, sizeof(h->notice), value.p, value.n);
 	if (h->state == VALUE && h->field == CONTENT_TYPE &&
 	    names_a_report(value))
 		h->report = true;
@@ -109,6 +112,8 @@ end_name(struct header_scan *h)
 		h->field = RETURN_PATH;
 	} else if (span_iis(name, "X-Mailhaul-Trace")) {
 		h->field = TRACE;
+	} else if (span_iis(name, "X-Mailhaul-Notice")) {
+		h->field = NOTICE;
 	} else if (span_iis(name, "Content-Type")) {
 		h->field = CONTENT_TYPE;
 	}

@@ -6,7 +6,7 @@
  * but the type of a delivery report, no address is read, no field is kept.
  *
  * Pure, constant memory: a header field of any length is only compared with
- * names, and only three of them have a value worth a look.
+ * names, and only a few of them have a value worth a look.
  */
 #ifndef PROTO_HEADER_H
 #define PROTO_HEADER_H
@@ -25,8 +25,9 @@ struct header_scan {
 	unsigned received; /* Received: fields */
 	bool own_token;    /* X-Mailhaul-Trace with account=<our token> */
 	bool null_sender;  /* Return-Path: <> */
-	bool report;       /* multipart/report of report-type delivery-status */
-	bool eight_bit;    /* a byte >= 0x80 anywhere */
+	char notice[HEADER_TOKEN_MAX]; /* X-Mailhaul-Notice; empty: none */
+	bool report;    /* multipart/report of report-type delivery-status */
+	bool eight_bit; /* a byte >= 0x80 anywhere */
 	bool eight_bit_header;
 	bool nul;           /* a NUL anywhere */
 	bool starts_folded; /* the very first byte is SP or TAB */

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "relay/server.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
 #include "conf/conf.h"
 
 /* A goodbye is a courtesy; nothing depends on its answer. */
@@ -47,4 +51,19 @@ server_patience(enum wait_class wait, const struct conf *conf)
 		break;
 	}
 	return 0;
+}
+
+void
+server_ehlo(const struct conf_destination *d, const struct conn *c,
+    char *ehlo_r, size_t cap)
+{
+	char name[256];
+
+	if (d->ehlo != NULL)
+		snprintf(ehlo_r, cap, "%s", d->ehlo);
+	else if (gethostname(name, sizeof(name)) == 0 &&
+		 strchr(name, '.') != NULL)
+		snprintf(ehlo_r, cap, "%s", name);
+	else
+		conn_local_literal(c, ehlo_r, cap);
 }

@@ -13,10 +13,16 @@
 #include "proto/wait.h"
 
 struct conf;
+struct conf_destination;
 struct conf_server;
 
 struct conn_target server_target(const struct conf *conf,
     const struct conf_server *server, enum fault_scope scope);
+
+/* What to call ourselves: as configured, else our full name, else the address
+ * that we talk from. */
+void server_ehlo(const struct conf_destination *d, const struct conn *c,
+    char *ehlo_r, size_t cap);
 
 /* Milliseconds; 0: for ever. */
 int64_t server_patience(enum wait_class wait, const struct conf *conf);

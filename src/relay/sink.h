@@ -30,8 +30,16 @@ struct spool;
 struct store_pause;
 struct tally_destination;
 
+/* Of a letter of our own: not one message on its way through us.  What a
+ * server thinks of it says nothing about the others. */
+struct sink_envelope {
+	const char *sender; /* empty: the null sender */
+	const char *recipient;
+};
+
 struct sink_job {
 	/* set by the owner */
+	const struct sink_envelope *envelope; /* foreign; NULL: as configured */
 	struct spool *spool; /* foreign; complete; outlives the job */
 	const char *trace;   /* foreign; to show in a delivery report */
 	/* What stands in front of the message; asked for once per turn, valid
@@ -83,6 +91,8 @@ void sink_permit(struct sink *s, struct sink_job *job);
 /* Takes the job back: no verdict will come.  Not once its end of data may be
  * on the wire (false): then wait for the verdict. */
 bool sink_withdraw(struct sink *s, struct sink_job *job);
+
+const struct conf_destination *sink_destination(const struct sink *s);
 
 /* Counts a message that is on record as relayed, and how long it took. */
 void sink_note_relayed(struct sink *s, int64_t us);

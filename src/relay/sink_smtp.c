@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/ascii.h"
 #include "base/mem.h"
@@ -166,6 +165,12 @@ is_daily_limit(const struct smtp_reply *r)
 	       !ascii_is_digit(r->text[5]);
 }
 
+static bool
+sends_letter(const struct sink_line *l)
+{
+	return l->job != NULL && l->job->envelope != NULL;
+}
+
 static void
 judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
     const struct smtp_reply *r)
@@ -180,9 +185,9 @@ judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
 		f->scope = FAULT_DESTINATION;
 	else if (stage == SMTP_AUTH || r->code == 530 || r->code == 535)
 		judge_login(f, r->code);
-	else if (stage == SMTP_MAIL)
+	else if (stage == SMTP_MAIL && !sends_letter(l))
 		judge_sender(f, r->code, l->accepted > 0);
-	else if (stage == SMTP_RCPT)
+	else if (stage == SMTP_RCPT && !sends_letter(l))
 		judge_recipient(f, r->code, l->sink->stranger);
 	if (is_daily_limit(r)) {
 		f->scope = FAULT_DESTINATION;
@@ -234,13 +239,17 @@ static void
 start_job(struct sink_line *l, struct sink_job *job)
 {
 	const struct conf_destination *d = l->sink->dest;
+	const struct sink_envelope usual = { d->mail_from, d->recipient };
+	const struct sink_envelope *own =
+	    job->envelope != NULL ? job->envelope : &usual;
 	struct smtp_envelope e = {
-		.sender = span_str(d->mail_from),
-		.recipient = span_str(d->recipient),
+		.sender = span_str(own->sender),
+		.recipient = span_str(own->recipient),
 		.eight_bit = spool_scan(job->spool)->eight_bit,
 		.envid = span_str(job->trace),
 		/* A report about a report could go round for ever. */
-		.no_report = spool_scan(job->spool)->null_sender,
+		.no_report = job->envelope != NULL ||
+		             spool_scan(job->spool)->null_sender,
 	};
 	struct fault f;
 
@@ -301,6 +310,22 @@ feed(struct sink_line *l)
 	}
 }
 
+/* The server took a message, or refused it for what it is: it works. */
+static void
+note_work(struct sink_line *l, enum smtp_stage stage, const struct fault *f)
+{
+	struct sink *s = l->sink;
+
+	if (sends_letter(l))
+		return;
+	l->accepted += f == NULL;
+	if (f == NULL)
+		s->stranger = 0;
+	else if (stage == SMTP_RCPT && f->when == FAULT_NEVER)
+		s->stranger++;
+	trouble_end(&s->trouble);
+}
+
 static void
 on_verdict(struct sink_line *l, const struct smtp_event *ev)
 {
@@ -312,9 +337,7 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 	    words, sizeof(words), "%u %s", ev->reply->code, ev->reply->text);
 	timer_set(&s->turn, 0);
 	if (ev->stage == SMTP_DOT && ev->reply->code / 100 == 2) {
-		l->accepted++;
-		s->stranger = 0;
-		trouble_end(&s->trouble);
+		note_work(l, ev->stage, NULL);
 		l->state = LINE_READY;
 		end_job(l, NULL, words);
 		return;
@@ -325,9 +348,7 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 		line_fail(l, &f);
 		return;
 	}
-	if (ev->stage == SMTP_RCPT && f.when == FAULT_NEVER)
-		s->stranger++;
-	trouble_end(&s->trouble);
+	note_work(l, ev->stage, &f);
 	l->state = LINE_READY;
 	end_job(l, &f, words);
 	/* Refused in the middle of the body: the rest of it cannot be taken
@@ -339,27 +360,12 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 /* --- one line */
 
 static void
-say_hello(struct sink_line *l, char *ehlo, size_t cap)
-{
-	const struct sink *s = l->sink;
-	char name[256];
-
-	if (s->dest->ehlo != NULL)
-		snprintf(ehlo, cap, "%s", s->dest->ehlo);
-	else if (gethostname(name, sizeof(name)) == 0 &&
-		 strchr(name, '.') != NULL)
-		snprintf(ehlo, cap, "%s", name);
-	else
-		conn_local_literal(l->conn, ehlo, cap);
-}
-
-static void
 on_up(void *arg)
 {
 	struct sink_line *l = arg;
 	char ehlo[256];
 
-	say_hello(l, ehlo, sizeof(ehlo));
+	server_ehlo(l->sink->dest, l->conn, ehlo, sizeof(ehlo));
 	if (!conn_is_tls(l->conn)) {
 		starttls_init(&l->starttls, ehlo);
 	} else {
@@ -764,6 +770,12 @@ sink_withdraw(struct sink *s, struct sink_job *job)
 	line_close(l);
 	timer_set(&s->turn, 0);
 	return true;
+}
+
+const struct conf_destination *
+sink_destination(const struct sink *s)
+{
+	return s->dest;
 }
 
 void

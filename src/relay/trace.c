@@ -92,8 +92,21 @@ trace_token(const struct trace_source *t, char token_r[TRACE_TOKEN_SIZE])
 	base32(out, TRACE_TOKEN_SIZE - 1, token_r);
 }
 
-static void
-format_date(int64_t when, char *out, size_t cap)
+void
+trace_notice(const unsigned char *key, char token_r[TRACE_TOKEN_SIZE])
+{
+	struct trace_source t = { .key = key };
+	unsigned char out[EVP_MAX_MD_SIZE];
+	struct buf parts;
+
+	buf_init(&parts, 128);
+	add_part(&parts, "notice", 6);
+	mac(&t, &parts, out);
+	base32(out, TRACE_TOKEN_SIZE - 1, token_r);
+}
+
+void
+trace_date(int64_t when, char date_r[TRACE_DATE_SIZE])
 {
 	static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu",
 		"Fri", "Sat" };
@@ -104,7 +117,7 @@ format_date(int64_t when, char *out, size_t cap)
 
 	/* Always UTC and English: the locale has no say in a header. */
 	gmtime_r(&t, &tm);
-	snprintf(out, cap, "%s, %d %s %d %02d:%02d:%02d +0000",
+	snprintf(date_r, TRACE_DATE_SIZE, "%s, %d %s %d %02d:%02d:%02d +0000",
 	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900,
 	    tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
@@ -112,9 +125,9 @@ format_date(int64_t when, char *out, size_t cap)
 void
 trace_head(struct buf *b, const struct trace_head *h)
 {
-	char date[64];
+	char date[TRACE_DATE_SIZE];
 
-	format_date(h->date, date, sizeof(date));
+	trace_date(h->date, date);
 	buf_addf(b,
 	    "Received: from %s by %s (mailhaul %s)\r\n"
 	    "\twith %s id %s\r\n"

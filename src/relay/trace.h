@@ -28,6 +28,13 @@ void trace_compute(const struct trace_source *t, const char *uid,
     const unsigned char *hash, char trace_r[TRACE_SIZE]);
 void trace_token(const struct trace_source *t, char token_r[TRACE_TOKEN_SIZE]);
 
+/* By this a letter of ours to the operator is known again, in
+ * X-Mailhaul-Notice. */
+void trace_notice(const unsigned char *key, char token_r[TRACE_TOKEN_SIZE]);
+/* RFC 5322 section 3.3 */
+#define TRACE_DATE_SIZE 64
+void trace_date(int64_t when, char date_r[TRACE_DATE_SIZE]);
+
 struct trace_head {
 	const char *source_host; /* where it was fetched */
 	const char *our_host;

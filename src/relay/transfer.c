@@ -233,6 +233,15 @@ acceptable(const struct transfer *t, struct fault *f)
 	return false;
 }
 
+static bool
+is_notice(const struct transfer *t)
+{
+	char token[TRACE_TOKEN_SIZE];
+
+	trace_notice(t->ctx->trace->key, token);
+	return strcmp(spool_scan(t->spool)->notice, token) == 0;
+}
+
 static void
 write_head(struct transfer *t)
 {
@@ -360,6 +369,7 @@ transfer_start(const struct transfer_context *ctx,
 
 	t->route = *route;
 	t->spool = spool_ref(spool);
+	t->result.notice = is_notice(t);
 	claim(t);
 	if (!acceptable(t, &t->result.fault)) {
 		record_failure(t);

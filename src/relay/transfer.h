@@ -47,6 +47,7 @@ enum transfer_end {
 struct transfer_result {
 	enum transfer_end end;
 	bool complete;      /* RELAYED: every destination has it now */
+	bool notice;        /* it is a letter of ours: nobody is told of it */
 	struct fault fault; /* when not RELAYED */
 };
 

@@ -50,6 +50,7 @@ struct worker_report {
 	bool failed; /* fault says why; whatever was relayed is relayed */
 	struct fault fault;
 	unsigned relayed, deferred, held, in_doubt;
+	unsigned quiet; /* of held: letters of ours, of which nobody is told */
 	/* As in store_pause; last_login 0: no login was accepted. */
 	int64_t last_login, login_delay;
 	unsigned duplicates; /* of relayed: a second copy, perhaps */

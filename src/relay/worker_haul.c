@@ -438,14 +438,18 @@ tally(struct tally_account *t, const struct store_item *item,
 }
 
 static void
-count(struct worker *w, const struct store_item *item, enum transfer_end end)
+count(struct worker *w, const struct store_item *item,
+    const struct transfer_result *r)
 {
+	enum transfer_end end = r->end;
+
 	if (w->ctx->tally != NULL)
 		tally(w->ctx->tally, item, end);
 	w->report.duplicates += end == TRANSFER_RELAYED && item->doubt;
 	w->report.relayed += end == TRANSFER_RELAYED;
 	w->report.deferred += end == TRANSFER_DEFERRED;
 	w->report.held += end == TRANSFER_HELD;
+	w->report.quiet += end == TRANSFER_HELD && r->notice;
 	w->report.in_doubt += end == TRANSFER_IN_DOUBT;
 }
 
@@ -458,7 +462,7 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 	for (size_t i = 0; i < m->nitems; i++)
 		if (m->transfers[i] == t) {
 			m->transfers[i] = NULL;
-			count(w, &m->items[i], r->end);
+			count(w, &m->items[i], r);
 		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;

@@ -276,3 +276,10 @@ endif
 tests_unit_test_program_SOURCES = tests/unit/test_program.c
 tests_unit_test_program_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_program_LDADD = $(NET_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sink_letter
+endif
+tests_unit_test_sink_letter_SOURCES = tests/unit/test_sink_letter.c $(SINK_PLAY)
+tests_unit_test_sink_letter_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sink_letter_LDADD = $(RELAY_TEST_LIBS)

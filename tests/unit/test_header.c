@@ -171,10 +171,27 @@ test_long_fields(void **state)
 	assert_false(h.own_token);
 }
 
+static void
+test_notice(void **state)
+{
+	static const char text[] = "Subject: x\r\nx-mailhaul-NOTICE:\r\n"
+				   "\tabc \r\n\r\nX-Mailhaul-Notice: b\r\n";
+	struct header_scan h;
+
+	(void)state;
+	header_init(&h, "t");
+	header_feed(&h, span_str(text));
+	assert_string_equal(h.notice, "abc");
+	header_init(&h, "t");
+	header_feed(&h, span_str("Subject: x\r\n\r\n"));
+	assert_string_equal(h.notice, "");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_shape),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_received),

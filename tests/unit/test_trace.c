@@ -86,6 +86,22 @@ test_every_part_counts(void **state)
 }
 
 /* Of the account alone: the folder or a new UIDVALIDITY do not hide a loop. */
+/* One for the installation, and no account's. */
+static void
+test_notice(void **state)
+{
+	static const unsigned char zero[32], other[32] = { 1 };
+	char a[TRACE_TOKEN_SIZE], b[TRACE_TOKEN_SIZE];
+
+	(void)state;
+	trace_notice(zero, a);
+	assert_int_equal(strlen(a), TRACE_TOKEN_SIZE - 1);
+	trace_notice(zero, b);
+	assert_string_equal(a, b);
+	trace_notice(other, b);
+	assert_string_not_equal(a, b);
+}
+
 static void
 test_token(void **state)
 {
@@ -187,6 +203,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stable),
 		cmocka_unit_test(test_every_part_counts),
+		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_token),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_head_at_its_longest),

@@ -534,6 +534,29 @@ test_own_refusals(void **state)
 	run(s);
 }
 
+/* A letter of ours goes its way as any other, but nobody is told of it. */
+static void
+test_notice(void **state)
+{
+	struct stage *s = *state;
+	char token[TRACE_TOKEN_SIZE], text[128];
+	struct fault f;
+
+	trace_notice(s->key, token);
+	for (int i = 0; i < 2; i++) {
+		token[0] ^= (char)i;
+		snprintf(text, sizeof(text),
+		    "X-Mailhaul-Notice: %s\r\n\r\nx\r\n", token);
+		start_with(s, span_str(text));
+		fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "RCPT", "no");
+		fake_sink_verdict(&s->sink, &f, "550 no");
+		fake_store_commit(&s->store);
+		assert_null(s->transfer);
+		assert_int_equal(s->result.end, TRANSFER_HELD);
+		assert_int_equal(s->result.notice, i == 0);
+	}
+}
+
 #define REPORT                                                                 \
 	"Return-Path: <>\r\n\r\nOriginal-Envelope-Id: " OTHER                  \
 	"\r\nX-Mailhaul-Trace: " TRACE "\r\n"
@@ -702,6 +725,7 @@ main(void)
 		TEST(test_destination_after_claim),
 		TEST(test_second_turn),
 		TEST(test_own_refusals),
+		TEST(test_notice),
 		TEST(test_report_about_us),
 		TEST(test_report_about_others),
 		TEST(test_report_and_stop),
