@@ -31,6 +31,7 @@ struct letter {
 	struct sink *sink; /* foreign; where it is; NULL: nowhere */
 	bool again;        /* there, once more, with mail_from */
 	char *via;         /* owned; who accepted it */
+	char id[20];
 	bool over;
 	struct fault fault;
 	struct timer turn;
@@ -128,7 +129,7 @@ submit(struct letter *l)
 	l->job = (struct sink_job){
 		.envelope = &l->envelope,
 		.spool = l->spool,
-		.trace = "",
+		.trace = l->id,
 		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,
@@ -175,8 +176,8 @@ write_letter(struct letter *l, const struct letter_terms *t)
 	/* Few bytes never fail, and if they did the second still differs. */
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = (uint64_t)loop_now_us(t->loop);
-	snprintf(id, sizeof(id), "<%016" PRIx64 ".%lld@%s>", random,
-	    (long long)time(NULL), t->host);
+	snprintf(l->id, sizeof(l->id), "%016" PRIx64, random);
+	snprintf(id, sizeof(id), "<%s.mailhaul@%s>", l->id, t->host);
 	write_line(l, "Date: ", date);
 	write_line(l, "To: ", t->to);
 	write_line(l, "Subject: ", t->subject);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/alert.h"
 #include "daemon/notify.h"
 #include "net/conn.h"
 #include "net/loop.h"
@@ -46,6 +47,7 @@ struct supervisor {
 	struct supervisor_options o;
 	struct gate *gates; /* owned, as conf->destinations */
 	struct spool_pool *pool;
+	struct alerts *alerts;
 	struct post *posts; /* owned */
 	size_t nposts;
 	const struct worker *suspect; /* of the workers */
@@ -73,7 +75,7 @@ stop_when_quiet(struct supervisor *s)
 	for (size_t i = 0; i < s->nposts; i++)
 		if (worker_busy(s->posts[i].worker))
 			return;
-	loop_stop(s->o.net->loop);
+	alerts_finish(s->alerts);
 }
 
 /* What waits for a destination is told of by the destination. */
@@ -164,6 +166,8 @@ settle_account(struct post *p, const struct worker_report *r)
 	}
 	if (failed)
 		save_pause(p);
+	alert_pause(p->supervisor->alerts, &p->who, &p->pause,
+	    failed ? &r->fault : NULL);
 	if (r->failed)
 		tell_failure(p, &r->fault, tell, next);
 	return next;
@@ -176,10 +180,12 @@ on_polled(void *arg, const struct worker_report *r)
 	struct supervisor *s = p->supervisor;
 	int64_t next = settle_account(p, r);
 
+	alert_held(s->alerts, p->account->name, r->held - r->quiet);
 	s->failed = s->failed || r->failed;
 	s->deferred = s->deferred || r->deferred > 0 || r->in_doubt > 0;
 	if (r->failed && r->fault.scope == FAULT_US && !s->stopping) {
 		/* Without its records it must not relay (CASES D3). */
+		alert_state(s->alerts, true, r->fault.text);
 		s->state_failed = true;
 		supervisor_stop(s);
 		return;
@@ -209,6 +215,8 @@ has_room(struct supervisor *s)
 	if (!is_short && s->no_room)
 		log_event(&e, "the disk of the state directory has room again: "
 			      "polling goes on");
+	alert_state(s->alerts, is_short,
+	    "the state's disk has less room than min_free");
 	s->no_room = is_short;
 	return !is_short;
 }
@@ -297,6 +305,8 @@ on_trouble(void *arg, const struct store_pause *pause)
 {
 	struct gate *g = arg;
 
+	alert_pause(
+	    g->supervisor->alerts, &g->who, pause, sink_trouble(g->sink));
 	store_pause_save(g->supervisor->o.store, &g->who, pause,
 	    (struct store_done){ .run = NULL });
 }
@@ -425,6 +435,32 @@ on_grace_over(void *arg)
 	loop_stop(s->o.net->loop);
 }
 
+static struct sink *
+sink_at(void *arg, size_t i)
+{
+	struct supervisor *s = arg;
+
+	return i < s->o.conf->ndestinations ? s->gates[i].sink : NULL;
+}
+
+/* A dry run tells nobody. */
+static void
+listen_for_trouble(struct supervisor *s)
+{
+	struct alerts_options o = {
+		.loop = s->o.net->loop,
+		.store = s->o.store,
+		.sink = sink_at,
+		.arg = s,
+		.host = s->host,
+	};
+
+	s->alerts = alerts_new(&o);
+	if (!s->o.dry_run)
+		alerts_configure(
+		    s->alerts, s->o.conf->alert_command, s->o.conf->notify);
+}
+
 static void
 tell_killers(const struct supervisor *s)
 {
@@ -436,6 +472,7 @@ tell_killers(const struct supervisor *s)
 		    "%llu held: the process died %d times while it was "
 		    "underway; this is a bug, please report it",
 		    n, STORE_DEATHS_MAX);
+	alert_held(s->alerts, "", (unsigned)n);
 }
 
 struct supervisor *
@@ -456,6 +493,7 @@ supervisor_new(const struct supervisor_options *o)
 	for (size_t i = 0; i < conf->naccounts; i++)
 		if (is_wanted(o, conf->accounts[i].name))
 			man_post(s, &conf->accounts[i]);
+	listen_for_trouble(s);
 	tell_killers(s);
 	load_pauses(s);
 	return s;
@@ -494,6 +532,7 @@ supervisor_free(struct supervisor **supervisor)
 		timer_free(&s->posts[i].due);
 		free(s->posts[i].sinks);
 	}
+	alerts_free(&s->alerts);
 	for (size_t i = 0; i < s->o.conf->ndestinations; i++)
 		sink_close(&s->gates[i].sink);
 	spool_pool_free(&s->pool);
