@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/alert.h"
 #include "daemon/terms.h"
 #include "net/conn.h"
 #include "net/loop.h"
@@ -20,6 +21,7 @@
 
 #define FIND_INTERVAL (60 * 60) /* seconds from one look at the folders on */
 #define STEADY 60    /* seconds that a watch must last to be no failure */
+#define ROOM_MS 5000 /* from one look for room on the disk to the next */
 #define SOON_MS 2000 /* from the end of a watch to the next session */
 
 /* One mailbox. */
@@ -206,17 +208,23 @@ settle(struct account *a, struct box *b, const struct worker_report *r)
 		forgive(a, b);
 	if (r->failed)
 		note_failure(a, b, r);
+	alert_pause(
+	    a->ctx->alerts, &a->who, &a->pause, failed ? &r->fault : NULL);
 }
 
 /* --- the boxes */
 
+/* What is watched waits for room itself; the others have sched for that. */
 static bool
 may_poll(void *arg)
 {
-	const struct box *b = arg;
+	struct box *b = arg;
 	const struct account_context *ctx = b->account->ctx;
 
-	return ctx->may_poll(ctx->arg);
+	if (ctx->may_poll(ctx->arg))
+		return true;
+	timer_set(&b->again, ROOM_MS);
+	return false;
 }
 
 static bool

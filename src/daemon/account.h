@@ -24,6 +24,7 @@
 #include "store/store.h"
 
 struct account;
+struct alerts;
 struct conf;
 struct conf_account;
 struct net;
@@ -42,6 +43,7 @@ struct account_context {
 	struct spool_pool *pool;
 	struct sched *sched;
 	const char *our_host;
+	struct alerts *alerts;
 	const struct worker **suspect; /* see worker_context */
 	bool once, dry_run;
 	/* The timetable changed. */

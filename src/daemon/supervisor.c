@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/account.h"
+#include "daemon/alert.h"
 #include "daemon/notify.h"
 #include "daemon/terms.h"
 #include "daemon/view.h"
@@ -60,6 +61,7 @@ struct supervisor {
 	struct posts retired; /* still ending what they had begun */
 	struct gates closing; /* used by some of those */
 	struct account_context context;
+	struct alerts *alerts;
 	struct spool_pool *pool;
 	struct sched sched;
 	struct timer turn;
@@ -96,7 +98,7 @@ stop_when_quiet(struct supervisor *s)
 	TAILQ_FOREACH (p, &s->posts, link)
 		if (!account_is_quiet(p->account))
 			return;
-	loop_stop(s->o.net->loop);
+	alerts_finish(s->alerts);
 }
 
 static void
@@ -160,6 +162,8 @@ has_room(struct supervisor *s)
 	if (!is_short && s->no_room)
 		log_event(&e, "the disk of the state directory has room again: "
 			      "polling goes on");
+	alert_state(s->alerts, is_short,
+	    "the state's disk has less room than min_free");
 	s->no_room = is_short;
 	return !is_short;
 }
@@ -214,11 +218,14 @@ on_polled(void *arg, struct account *a, const struct worker_report *r)
 {
 	struct supervisor *s = arg;
 
-	(void)a;
+	alert_held(s->alerts, account_config(a)->name, r->held - r->quiet);
 	s->failed = s->failed || r->failed;
 	s->deferred = s->deferred || r->deferred > 0 || r->in_doubt > 0;
-	if (r->failed && r->fault.scope == FAULT_US)
-		fail_state(s); /* without its records it must not relay (D3) */
+	if (!r->failed || r->fault.scope != FAULT_US || s->stopping)
+		return;
+	/* Without its records it must not relay (CASES D3). */
+	alert_state(s->alerts, true, r->fault.text);
+	fail_state(s);
 }
 
 static void
@@ -237,6 +244,8 @@ on_trouble(void *arg, const struct store_pause *pause)
 {
 	struct gate *g = arg;
 
+	alert_pause(
+	    g->supervisor->alerts, &g->who, pause, sink_trouble(g->sink));
 	store_pause_save(g->supervisor->o.store, &g->who, pause,
 	    (struct store_done){ .run = NULL });
 }
@@ -259,6 +268,7 @@ gate_new(
 static void
 gate_free(struct gate *g)
 {
+	alerts_leave(g->supervisor->alerts, g->sink);
 	sink_close(&g->sink);
 	conf_free(&g->conf);
 	free(g);
@@ -519,6 +529,26 @@ limits_of(const struct supervisor *s)
 	};
 }
 
+/* A dry run tells nobody. */
+static void
+set_alerts(struct supervisor *s)
+{
+	if (!s->o.dry_run)
+		alerts_configure(
+		    s->alerts, s->conf->alert_command, s->conf->notify);
+}
+
+static struct sink *
+nth_sink(void *arg, size_t i)
+{
+	const struct supervisor *s = arg;
+	const struct gate *g = TAILQ_FIRST(&s->gates);
+
+	while (g != NULL && i-- > 0)
+		g = TAILQ_NEXT(g, link);
+	return g != NULL ? g->sink : NULL;
+}
+
 /* What is left in the old lists goes, when it has ended what it began. */
 static void
 retire_old(struct supervisor *s)
@@ -574,6 +604,7 @@ ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r)
 	limits = limits_of(s);
 	sched_limit(&s->sched, &limits);
 	spool_pool_resize(s->pool, fresh->spool_max);
+	set_alerts(s);
 	s->reloads++;
 	try_again(s);
 	load_pauses(s);
@@ -750,6 +781,7 @@ tell_killers(const struct supervisor *s)
 		    "%llu held: the process died %d times while it was "
 		    "underway; this is a bug, please report it",
 		    n, STORE_DEATHS_MAX);
+	alert_held(s->alerts, "", (unsigned)n);
 }
 
 struct supervisor *
@@ -789,6 +821,15 @@ supervisor_new(const struct supervisor_options *o)
 		.quiet = on_quiet,
 		.arg = s,
 	};
+	s->alerts = alerts_new(&(struct alerts_options){
+	    .loop = loop,
+	    .store = o->store,
+	    .sink = nth_sink,
+	    .arg = s,
+	    .host = s->host,
+	});
+	s->context.alerts = s->alerts;
+	set_alerts(s);
 	fill_gates(s, s->conf, &s->gates);
 	fill_posts(s, s->conf, &s->gates, &s->posts);
 	tell_killers(s);
@@ -819,6 +860,7 @@ supervisor_free(struct supervisor **supervisor)
 		TAILQ_REMOVE(&s->gates, g, link);
 		gate_free(g);
 	}
+	alerts_free(&s->alerts);
 	sched_free(&s->sched);
 	spool_pool_free(&s->pool);
 	timer_free(&s->turn);

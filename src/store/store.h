@@ -316,6 +316,9 @@ void store_refused(struct store *s, int64_t id, const struct store_refusal *r,
 enum store_party {
 	STORE_ACCOUNT,
 	STORE_DESTINATION,
+	/* What people are told of (daemon/alert): since and not_before are when
+	 * they were, alerted says that it lasts; the rest is not used. */
+	STORE_NOTICE,
 };
 struct store_who {
 	enum store_party party;

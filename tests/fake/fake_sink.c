@@ -63,6 +63,12 @@ sink_withdraw(struct sink *s, struct sink_job *job)
 	return true;
 }
 
+const struct conf_destination *
+sink_destination(const struct sink *s)
+{
+	return s->dest;
+}
+
 void
 sink_note_relayed(struct sink *s, int64_t us)
 {

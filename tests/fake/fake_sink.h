@@ -18,7 +18,8 @@ struct sink {
 	const struct fault *trouble; /* NULL: none */
 	bool failed;                 /* after trouble: wants a probe */
 	bool probing;
-	unsigned relayed; /* messages that were counted */
+	unsigned relayed;                    /* messages that were counted */
+	const struct conf_destination *dest; /* for those who ask */
 };
 
 /* The job's turn has come, for the first time or again on a new line. */

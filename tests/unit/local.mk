@@ -288,3 +288,12 @@ endif
 tests_unit_test_sink_letter_SOURCES = tests/unit/test_sink_letter.c $(SINK_PLAY)
 tests_unit_test_sink_letter_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_letter_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_alert
+endif
+tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/trail.h \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h \
+	tests/fake/fake_sink.c tests/fake/fake_sink.h
+tests_unit_test_alert_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_alert_LDADD = libdaemon.a $(RELAY_TEST_LIBS)
