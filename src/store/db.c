@@ -171,6 +171,27 @@ query_get(const struct query *q, int column)
 	return sqlite3_column_int64(q->stmt, column);
 }
 
+void
+query_copy(const struct query *q, int column, char *dst, size_t cap)
+{
+	const void *s = sqlite3_column_text(q->stmt, column);
+
+	snprintf(dst, cap, "%s", s != NULL ? (const char *)s : "");
+}
+
+/* A UIDL is bytes, to which SQLite puts no NUL. */
+char *
+query_dup(const struct query *q, int column)
+{
+	const void *bytes = sqlite3_column_blob(q->stmt, column);
+	size_t n = (size_t)sqlite3_column_bytes(q->stmt, column);
+	char *s = mem_alloc(n + 1);
+
+	if (n > 0)
+		memcpy(s, bytes, n);
+	return s;
+}
+
 int64_t
 query_number(struct query *q)
 {

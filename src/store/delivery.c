@@ -179,6 +179,7 @@ delivery_relayed(struct db *db, struct request *r)
 	query_int(q, 3, r->now);
 	query_run(q);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	history_add(db, r->id, r->now, r->verdict.usec, STORE_RELAYED);
 	r->answer.complete = !outstanding(db, r);
 	if (r->answer.complete && r->verdict.remove)
 		run_with_id(db, r,
@@ -257,6 +258,8 @@ delivery_refused(struct db *db, struct request *r)
 	if (v->identified)
 		keep_fingerprint(db, r);
 	count_refusal(db, r);
+	if (state == STORE_HELD)
+		history_add(db, r->id, r->now, v->usec, state);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;
 }

@@ -64,10 +64,18 @@ now_ms(void)
 }
 
 static void
+answer_free(struct store_answer *a)
+{
+	store_items_free(a->items, a->nitems);
+	store_held_free(a->rows, a->nrows);
+	store_summary_free(a->summary, a->nsummary);
+	store_history_free(a->past, a->npast);
+}
+
+static void
 request_free(struct request *r)
 {
-	store_items_free(r->answer.items, r->answer.nitems);
-	store_held_free(r->answer.rows, r->answer.nrows);
+	answer_free(&r->answer);
 	free(r->owned);
 	free(r);
 }
@@ -108,6 +116,7 @@ take(struct store *s, struct request_list *group)
 static void
 carry_out(struct store *s, struct request *r)
 {
+	r->again = false;
 	db_enter(&s->db);
 	r->answer.ok = r->apply(&s->db, r);
 	db_leave(&s->db, r->answer.ok);
@@ -121,8 +130,7 @@ fail_group(struct request_list *group, enum fault_when when, const char *why)
 	struct request *r;
 
 	TAILQ_FOREACH (r, group, next) {
-		store_items_free(r->answer.items, r->answer.nitems);
-		store_held_free(r->answer.rows, r->answer.nrows);
+		answer_free(&r->answer);
 		r->answer = (struct store_answer){ .ok = false };
 		fault_set(&r->answer.fault, FAULT_US, when, "state",
 		    "state database failed: %s; restart", why);
@@ -164,6 +172,21 @@ ring(const struct store *s)
 	while (n < 0 && errno == EINTR);
 }
 
+/* Behind what came meanwhile, unless it is time to go. */
+static void
+queue_again(struct store *s, struct request *r)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&s->lock);
+	go_on = !s->stop;
+	if (go_on)
+		TAILQ_INSERT_TAIL(&s->queue, r, next);
+	pthread_mutex_unlock(&s->lock);
+	if (!go_on)
+		request_free(r);
+}
+
 /* Requests that nobody waits for end here; the rest goes back to the loop. */
 static void
 give_back(struct store *s, struct request_list *group)
@@ -178,6 +201,8 @@ give_back(struct store *s, struct request_list *group)
 		atomic_fetch_sub(&s->backlog, r->weight);
 		if (r->done.run != NULL)
 			TAILQ_INSERT_TAIL(&answered, r, next);
+		else if (r->again && r->answer.ok)
+			queue_again(s, r);
 		else
 			request_free(r);
 	}
