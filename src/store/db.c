@@ -382,13 +382,14 @@ static bool
 read_meta(struct db *db, char id_r[STATEDIR_ID_SIZE])
 {
 	struct query *q =
-	    db_query(db, "SELECT install_id, install_key FROM meta");
+	    db_query(db, "SELECT install_id, install_key, tries FROM meta");
 	bool found =
 	    query_row(q) && sqlite3_column_bytes(q->stmt, 1) == DB_KEY_SIZE;
 
 	if (found) {
 		memcpy(db->install_key, sqlite3_column_blob(q->stmt, 1),
 		    DB_KEY_SIZE);
+		db->tries = query_get(q, 2);
 		snprintf(id_r, STATEDIR_ID_SIZE, "%s",
 		    (const char *)sqlite3_column_text(q->stmt, 0));
 	}

@@ -43,6 +43,7 @@ struct db {
 	LIST_HEAD(, query) queries; /* owned */
 	unsigned char install_key[DB_KEY_SIZE];
 	int64_t clock_wall, clock_boot; /* of clock.c; boot 0: not looked yet */
+	int64_t tries;                  /* on record; see stamp.h */
 	bool no_history;                /* of history.c: nothing is kept */
 };
 

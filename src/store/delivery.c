@@ -134,6 +134,9 @@ delivery_in_doubt(struct db *db, struct request *r)
 	if (row.state != STORE_IN_DOUBT)
 		run_with_id(
 		    db, r, "INSERT OR IGNORE INTO trying (id) VALUES (?1)");
+	q = db_query(db, "UPDATE meta SET tries = ?1");
+	query_int(q, 1, ++db->tries);
+	query_run(q);
 	return true;
 }
 

@@ -71,6 +71,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " created INTEGER NOT NULL,"
 					       " epoch INTEGER NOT NULL "
 					       "DEFAULT 0,"
+					       " tries INTEGER NOT NULL "
+                                               "DEFAULT 0,"
 					       " clock_seen INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " clock_since INTEGER NOT NULL "

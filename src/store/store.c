@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/request.h"
+#include "store/stamp.h"
 #include "store/statedir.h"
 #include "store/underway.h"
 
@@ -47,6 +48,7 @@ struct store {
 	struct request_list copies; /* the thread's: backups wanted ... */
 	struct backup *copy;        /* ... and the one that is being made */
 
+	struct stamp stamp;       /* the thread's */
 	struct underway underway; /* the loop's */
 	uint64_t killers;
 
@@ -151,8 +153,10 @@ apply_group(struct store *s, struct request_list *group)
 	db_begin(&s->db);
 	TAILQ_FOREACH (r, group, next)
 		carry_out(s, r);
-	if (db_commit(&s->db))
+	if (db_commit(&s->db)) {
+		stamp_advance(&s->stamp, s->db.tries);
 		return;
+	}
 	log_event(&(struct log_event){ .priority = LOG_CRIT,
 		      .message_id = LOG_ID_STATE },
 	    "state database failed: %s; nothing more is recorded or relayed "
@@ -320,6 +324,7 @@ static void
 destroy(struct store *s)
 {
 	db_close(&s->db);
+	stamp_close(&s->stamp);
 	underway_close(&s->underway);
 	if (s->fd >= 0)
 		close(s->fd);
@@ -328,21 +333,63 @@ destroy(struct store *s)
 	free(s);
 }
 
+/* Was the database put there behind our back?  Then it is like a restored one;
+ * without the file that would say so it may be. */
+static bool
+is_old(struct store *s, const struct statedir *d)
+{
+	struct stamp seen;
+	bool whole, ours;
+
+	if (d == NULL || d->fresh)
+		return false;
+	whole = stamp_read(d->dir, &seen);
+	ours = whole && strcmp(seen.id, d->id) == 0;
+	if (ours && seen.tries <= s->db.tries)
+		return false;
+	log_event(&(struct log_event){ .priority = LOG_WARNING,
+		      .message_id = LOG_ID_STATE },
+	    "%s/state.db %s: it is treated as a backup that was restored, see "
+	    "mailhaul(1); what it does not know may have been relayed",
+	    d->path,
+	    ours    ? "is older than the last one that was used here"
+	    : whole ? "is not the one that was used here last"
+		    : "may be an old one, STAMP is missing or damaged");
+	db_begin(&s->db);
+	backup_mark(&s->db, BACKUP_ASK, ours ? seen.tries : 0);
+	db_commit(&s->db);
+	return true;
+}
+
+static bool
+remember(struct store *s, struct statedir *d, struct fault *fault_r)
+{
+	if (stamp_open(&s->stamp, d->dir, d->id, s->db.tries))
+		return statedir_initialised(d, fault_r);
+	fault_set(fault_r, FAULT_US, FAULT_NEVER, "state",
+	    "cannot write STAMP in %s: %s", d->path, strerror(errno));
+	return false;
+}
+
 struct store *
 store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
 {
 	struct store *s = mem_alloc(sizeof(*s));
+	bool old;
 
 	s->db.dry_run = dry_run;
+	s->stamp.fd = -1;
 	if (!db_open(&s->db, d, exit_r, fault_r)) {
 		free(s);
 		return NULL;
 	}
+	old = is_old(s, d);
 	underway_load(&s->underway, d != NULL && !dry_run ? d->dir : -1);
-	s->killers = deaths_count(&s->db, &s->underway);
+	/* What was underway is on record by the numbers of its rows. */
+	s->killers = old ? 0 : deaths_count(&s->db, &s->underway);
 	underway_reset(&s->underway);
 	*exit_r = EX_IOERR;
-	if ((dry_run || statedir_initialised(d, fault_r)) && start(s, fault_r))
+	if ((dry_run || remember(s, d, fault_r)) && start(s, fault_r))
 		return s;
 	destroy(s);
 	return NULL;

@@ -74,6 +74,7 @@ static struct file files[] = {
 	{ .name = "state.db-journal" },
 	{ .name = "INSTALL-ID.new" },
 	{ .name = "INSTALL-ID" },
+	{ .name = "STAMP" },
 };
 #define NFILES (sizeof(files) / sizeof(files[0]))
 

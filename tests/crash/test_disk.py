@@ -11,8 +11,8 @@ import haul
 from crash import IO_ERROR, KILLED, Plan, Tally
 
 # What an operator reads, at the start or later.
-WORDS = re.compile(r"(state database failed: |/state\.db |cannot write INSTALL"
-                   r"-ID in .*)(disk I/O error|database or disk is full"
+WORDS = re.compile(r"(state database failed: |/state\.db |cannot write "
+                   r"(INSTALL-ID|STAMP) in .*)(disk I/O error|database or disk is full"
                    r"|Input/output error|No space left)")
 CLOSING = "[PRAGMA wal_checkpoint(TRUNCATE)]"
 
