@@ -23,9 +23,12 @@ stamp_read(int dir, struct stamp *s_r)
 	int fd = openat(dir, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	ssize_t n = fd < 0 ? -1 : pread(fd, line, LINE_SIZE, 0);
 
+	int error = n >= 0 || errno == ENOENT ? 0 : errno;
+
 	*s_r = (struct stamp){ .fd = -1 };
 	if (fd >= 0)
 		close(fd);
+	errno = error;
 	if (n != LINE_SIZE ||
 	    sscanf(line, "%32s %20" SCNd64, s_r->id, &s_r->tries) != 2)
 		return false;

@@ -24,7 +24,8 @@ struct stamp {
 	char id[STATEDIR_ID_SIZE];
 };
 
-/* false: there is none, or not a whole one. */
+/* false: there is none, or not a whole one; or it cannot be read, then errno
+ * is not 0. */
 bool stamp_read(int dir, struct stamp *s_r);
 /* Durable when it answers true, name and all; errno tells why not. */
 bool stamp_open(struct stamp *s, int dir, const char *id, int64_t tries);

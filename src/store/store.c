@@ -333,20 +333,32 @@ destroy(struct store *s)
 	free(s);
 }
 
+static bool
+refuse_stamp(const struct statedir *d, struct fault *fault_r)
+{
+	fault_set(fault_r, FAULT_US, FAULT_NEVER, "state",
+	    "cannot use STAMP in %s: %s", d->path, strerror(errno));
+	return false;
+}
+
 /* Was the database put there behind our back?  Then it is like a restored one;
  * without the file that would say so it may be. */
 static bool
-is_old(struct store *s, const struct statedir *d)
+look_back(struct store *s, const struct statedir *d, bool *old_r,
+    struct fault *fault_r)
 {
 	struct stamp seen;
 	bool whole, ours;
 
 	if (d == NULL || d->fresh)
-		return false;
+		return true;
 	whole = stamp_read(d->dir, &seen);
+	if (!whole && errno != 0)
+		return refuse_stamp(d, fault_r);
 	ours = whole && strcmp(seen.id, d->id) == 0;
-	if (ours && seen.tries <= s->db.tries)
-		return false;
+	*old_r = !ours || seen.tries > s->db.tries;
+	if (!*old_r)
+		return true;
 	log_event(&(struct log_event){ .priority = LOG_WARNING,
 		      .message_id = LOG_ID_STATE },
 	    "%s/state.db %s: it is treated as a backup that was restored, see "
@@ -364,33 +376,41 @@ is_old(struct store *s, const struct statedir *d)
 static bool
 remember(struct store *s, struct statedir *d, struct fault *fault_r)
 {
-	if (stamp_open(&s->stamp, d->dir, d->id, s->db.tries))
-		return statedir_initialised(d, fault_r);
-	fault_set(fault_r, FAULT_US, FAULT_NEVER, "state",
-	    "cannot write STAMP in %s: %s", d->path, strerror(errno));
-	return false;
+	return stamp_open(&s->stamp, d->dir, d->id, s->db.tries)
+	           ? statedir_initialised(d, fault_r)
+	           : refuse_stamp(d, fault_r);
+}
+
+/* What was underway is on record by the numbers of its rows, which an old
+ * database gave to others. */
+static void
+count_deaths(struct store *s, int dir, bool old)
+{
+	underway_load(&s->underway, dir);
+	if (!old)
+		s->killers = deaths_count(&s->db, &s->underway);
+	underway_reset(&s->underway);
 }
 
 struct store *
 store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
 {
 	struct store *s = mem_alloc(sizeof(*s));
-	bool old;
+	bool old = false;
 
 	s->db.dry_run = dry_run;
-	s->stamp.fd = -1;
+	s->stamp.fd = s->underway.fd = -1;
 	if (!db_open(&s->db, d, exit_r, fault_r)) {
 		free(s);
 		return NULL;
 	}
-	old = is_old(s, d);
-	underway_load(&s->underway, d != NULL && !dry_run ? d->dir : -1);
-	/* What was underway is on record by the numbers of its rows. */
-	s->killers = old ? 0 : deaths_count(&s->db, &s->underway);
-	underway_reset(&s->underway);
 	*exit_r = EX_IOERR;
+	if (!look_back(s, d, &old, fault_r))
+		goto refused;
+	count_deaths(s, d != NULL && !dry_run ? d->dir : -1, old);
 	if ((dry_run || remember(s, d, fault_r)) && start(s, fault_r))
 		return s;
+refused:
 	destroy(s);
 	return NULL;
 }

@@ -263,7 +263,7 @@ cannot_be_written(void **state)
 	assert_true(statedir_open(&w->dir, w->path, &w->exit, &w->fault));
 	assert_null(store_open(&w->dir, false, &w->exit, &w->fault));
 	assert_int_equal(w->exit, EX_IOERR);
-	assert_non_null(strstr(w->fault.text, "cannot write STAMP in"));
+	assert_non_null(strstr(w->fault.text, "cannot use STAMP in"));
 	statedir_close(&w->dir);
 	assert_int_equal(unlink(name), 0);
 	world_open(w);
