@@ -130,9 +130,16 @@ on_recorded(void *arg, struct store_answer *a)
 static void
 record_relayed(struct transfer *t)
 {
+	struct store_success a = {
+		.now = time(NULL),
+		.usec = loop_now_us(t->ctx->loop) - t->started,
+		.remove = t->ctx->remove,
+		.reply = t->words,
+	};
+
 	t->result.end = TRANSFER_RELAYED;
-	store_relayed(t->ctx->store, t->item->id, time(NULL), t->ctx->remove,
-	    t->words, (struct store_done){ on_recorded, t });
+	store_relayed(t->ctx->store, t->item->id, &a,
+	    (struct store_done){ on_recorded, t });
 }
 
 static void
@@ -143,6 +150,7 @@ record_refused(struct transfer *t, enum store_state state)
 		.state = state,
 		.now = now,
 		.next_try = t->next_try > 0 ? t->next_try : now,
+		.usec = loop_now_us(t->ctx->loop) - t->started,
 		.counted = t->next_try > 0,
 		.reply = t->result.fault.text,
 		.trace = t->item->trace,

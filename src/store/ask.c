@@ -121,14 +121,15 @@ copy_reply(struct request *r, const char *reply)
 }
 
 void
-store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
-    const char *reply, struct store_done done)
+store_relayed(struct store *s, int64_t id, const struct store_success *a,
+    struct store_done done)
 {
 	struct request *r = request_new(delivery_relayed, id, done);
 
-	r->now = now;
-	r->verdict.remove = remove;
-	copy_reply(r, reply);
+	r->now = a->now;
+	r->verdict.usec = a->usec;
+	r->verdict.remove = a->remove;
+	copy_reply(r, a->reply);
 	request_send(s, r);
 }
 
@@ -141,6 +142,7 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->now = refusal->now;
 	r->verdict.state = refusal->state;
 	r->verdict.next_try = refusal->next_try;
+	r->verdict.usec = refusal->usec;
 	r->verdict.counted = refusal->counted;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
@@ -294,6 +296,39 @@ store_login(struct store *s, const char *account, int64_t now, int64_t delay,
 
 	r->pause.pause.last_login = now;
 	r->pause.pause.login_delay = delay;
+	request_send(s, r);
+}
+
+void
+store_summary(
+    struct store *s, int64_t after, size_t limit, struct store_done done)
+{
+	struct request *r = request_new(summary_list, 0, done);
+
+	r->report = (struct request_report){ .from = after, .limit = limit };
+	request_send(s, r);
+}
+
+void
+store_history(struct store *s, const char *account, int64_t before,
+    size_t limit, struct store_done done)
+{
+	struct request *r = request_new(history_list, 0, done);
+
+	r->owned = mem_strdup(account != NULL ? account : "");
+	r->report = (struct request_report){
+		.from = before, .account = r->owned, .limit = limit
+	};
+	request_send(s, r);
+}
+
+void
+store_history_prune(struct store *s, int64_t keep, int64_t now)
+{
+	struct request *r = request_new(history_prune, 0, nobody);
+
+	r->now = now;
+	r->prune.keep = keep;
 	request_send(s, r);
 }
 

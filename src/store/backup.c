@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/schema.h"
+#include "store/stamp.h"
 #include "store/statedir.h"
 
 #define DB_NAME "state.db"
@@ -348,16 +349,28 @@ run(struct db *db, const char *text, int64_t value)
 }
 
 /* What waited when the backup was made may have been relayed since. */
-static bool
-mark(struct db *db, struct backup_restore *r)
+void
+backup_mark(struct db *db, enum backup_rule rule, int64_t tries)
 {
-	db_begin(db);
-	run(db, "UPDATE meta SET epoch = epoch + 1", 0);
-	run(db, "UPDATE mailbox SET restored = ?1 WHERE baseline = 1", r->rule);
+	struct query *q =
+	    db_query(db, "UPDATE meta SET epoch = epoch + 1, tries = ?1");
+
+	if (db->tries < tries)
+		db->tries = tries;
+	query_int(q, 1, db->tries);
+	query_run(q);
+	run(db, "UPDATE mailbox SET restored = ?1 WHERE baseline = 1", rule);
 	run(db,
 	    "UPDATE delivery SET doubt = 1, attempt = max(attempt, 1)"
 	    " WHERE " SCHEMA_PENDING,
 	    0);
+}
+
+static bool
+mark(struct db *db, struct backup_restore *r, int64_t tries)
+{
+	db_begin(db);
+	backup_mark(db, r->rule, tries);
 	r->accounts = (unsigned long)query_number(
 	    db_query(db, "SELECT count(*) FROM account"));
 	r->mailboxes = (unsigned long)query_number(
@@ -366,8 +379,8 @@ mark(struct db *db, struct backup_restore *r)
 }
 
 static bool
-check_and_mark(struct statedir *draft, struct backup_restore *r, int *exit_r,
-    struct fault *fault_r)
+check_and_mark(struct statedir *draft, struct backup_restore *r, int64_t *tries,
+    int *exit_r, struct fault *fault_r)
 {
 	struct db db = { .dry_run = false };
 	bool ok;
@@ -376,7 +389,8 @@ check_and_mark(struct statedir *draft, struct backup_restore *r, int *exit_r,
 		name_original(fault_r, draft, r->file);
 		return false;
 	}
-	ok = mark(&db, r);
+	ok = mark(&db, r, *tries);
+	*tries = db.tries;
 	if (!ok)
 		refuse(fault_r, exit_r, EX_IOERR, "cannot prepare the state",
 		    db.message);
@@ -428,8 +442,10 @@ backup_restore(struct statedir *d, struct backup_restore *r, int *exit_r,
     struct fault *fault_r)
 {
 	struct statedir draft = { .dir = -1, .lock = -1 };
+	struct stamp stamp;
 	bool ok = false;
 
+	stamp_read(d->dir, &stamp);
 	r->aside[0] = '\0';
 	if (exists(d, DB_NAME) && !r->force)
 		return refuse(fault_r, exit_r, EX_CANTCREAT, d->path,
@@ -438,10 +454,15 @@ backup_restore(struct statedir *d, struct backup_restore *r, int *exit_r,
 		failed(fault_r, exit_r, d->path);
 	else if (!copy_file(r->file, &draft))
 		failed(fault_r, exit_r, r->file);
-	else if (check_and_mark(&draft, r, exit_r, fault_r))
+	else if (check_and_mark(&draft, r, &stamp.tries, exit_r, fault_r))
 		ok = change(d, &draft, r) || failed(fault_r, exit_r, d->path);
 	if (ok) {
 		snprintf(d->id, sizeof(d->id), "%s", draft.id);
+		ok = stamp_open(&stamp, d->dir, d->id, stamp.tries) ||
+		     failed(fault_r, exit_r, d->path);
+		stamp_close(&stamp);
+	}
+	if (ok) {
 		d->fresh = true; /* the marker is that of the restored one */
 		*exit_r = EX_IOERR;
 		ok = statedir_initialised(d, fault_r);

@@ -13,9 +13,11 @@
 #define STORE_BACKUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 
+struct db;
 struct statedir;
 
 /* What is done with messages that a restored state does not know; kept in
@@ -36,7 +38,6 @@ bool backup_write(
  * and changed, and what is changed is in the backup.  No transaction may be
  * open. */
 struct backup;
-struct db;
 enum backup_progress {
 	BACKUP_MORE,
 	BACKUP_DONE,
@@ -56,6 +57,10 @@ struct backup_restore {
 	char aside[48];        /* its new name in d; empty: there was none */
 	unsigned long accounts, mailboxes; /* in the restored state */
 };
+/* In a transaction: this state is an old one.  tries: at least so many were
+ * made. */
+void backup_mark(struct db *db, enum backup_rule rule, int64_t tries);
+
 /* Nothing in d is touched before file was copied and found good. */
 bool backup_restore(struct statedir *d, struct backup_restore *r, int *exit_r,
     struct fault *fault_r);

@@ -23,14 +23,40 @@ static const char phase[] = "state";
 /* --- errors ----------------------------------------------------------- */
 
 static void
-fail(struct db *db, int code)
+fail_with(struct db *db, int code, const char *words)
 {
 	if (db->error != SQLITE_OK)
 		return;
 	db->error = code;
-	snprintf(db->message, sizeof(db->message), "%s (%d)",
-	    db->sql != NULL ? sqlite3_errmsg(db->sql) : sqlite3_errstr(code),
-	    code);
+	snprintf(db->message, sizeof(db->message), "%s (%d)", words, code);
+}
+
+/* SQLite calls a page that the disk would not give a malformed one. */
+static bool
+is_unreadable(sqlite3 *sql)
+{
+	sqlite3_file *log = NULL;
+	int error = 0;
+
+	sqlite3_file_control(sql, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+	if (error == EIO)
+		return true;
+	sqlite3_file_control(sql, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+	if (log != NULL && log->pMethods != NULL)
+		log->pMethods->xFileControl(
+		    log, SQLITE_FCNTL_LAST_ERRNO, &error);
+	return error == EIO;
+}
+
+static void
+fail(struct db *db, int code)
+{
+	if ((code & 0xff) == SQLITE_CORRUPT && is_unreadable(db->sql))
+		fail_with(db, SQLITE_IOERR_READ, sqlite3_errstr(SQLITE_IOERR));
+	else
+		fail_with(db, code,
+		    db->sql != NULL ? sqlite3_errmsg(db->sql)
+				    : sqlite3_errstr(code));
 }
 
 static void
@@ -169,6 +195,27 @@ int64_t
 query_get(const struct query *q, int column)
 {
 	return sqlite3_column_int64(q->stmt, column);
+}
+
+void
+query_copy(const struct query *q, int column, char *dst, size_t cap)
+{
+	const void *s = sqlite3_column_text(q->stmt, column);
+
+	snprintf(dst, cap, "%s", s != NULL ? (const char *)s : "");
+}
+
+/* A UIDL is bytes, to which SQLite puts no NUL. */
+char *
+query_dup(const struct query *q, int column)
+{
+	const void *bytes = sqlite3_column_blob(q->stmt, column);
+	size_t n = (size_t)sqlite3_column_bytes(q->stmt, column);
+	char *s = mem_alloc(n + 1);
+
+	if (n > 0)
+		memcpy(s, bytes, n);
+	return s;
 }
 
 int64_t
@@ -361,13 +408,14 @@ static bool
 read_meta(struct db *db, char id_r[STATEDIR_ID_SIZE])
 {
 	struct query *q =
-	    db_query(db, "SELECT install_id, install_key FROM meta");
+	    db_query(db, "SELECT install_id, install_key, tries FROM meta");
 	bool found =
 	    query_row(q) && sqlite3_column_bytes(q->stmt, 1) == DB_KEY_SIZE;
 
 	if (found) {
 		memcpy(db->install_key, sqlite3_column_blob(q->stmt, 1),
 		    DB_KEY_SIZE);
+		db->tries = query_get(q, 2);
 		snprintf(id_r, STATEDIR_ID_SIZE, "%s",
 		    (const char *)sqlite3_column_text(q->stmt, 0));
 	}
@@ -405,11 +453,30 @@ ensure_file(struct statedir *d, int *exit_r, struct fault *fault_r)
 	return true;
 }
 
+/* A page that cannot be read is a finding to it, and no error: but then there
+ * may be nothing wrong with the contents. */
+static bool
+is_sound(struct db *db)
+{
+	struct query *q = db_query(db, "PRAGMA quick_check(1)");
+	char found[160] = "";
+	const char *at;
+	int code;
+
+	if (query_row(q))
+		query_copy(q, 0, found, sizeof(found));
+	sqlite3_reset(q->stmt);
+	at = strstr(found, "error code=");
+	code = at != NULL ? atoi(at + strlen("error code=")) : SQLITE_OK;
+	if (code != SQLITE_OK)
+		fail_with(db, code, sqlite3_errstr(code));
+	return db->error == SQLITE_OK && strcmp(found, "ok") == 0;
+}
+
 static bool
 check_contents(struct db *db, struct statedir *d, struct fault *fault_r)
 {
-	if (!answers(db, "PRAGMA quick_check(1)", "ok") ||
-	    !read_meta(db, d->id))
+	if (!is_sound(db) || !read_meta(db, d->id))
 		return db->error != SQLITE_OK ||
 		       refuse(fault_r, d->path, "is damaged: restore a backup");
 	return true;

@@ -43,6 +43,8 @@ struct db {
 	LIST_HEAD(, query) queries; /* owned */
 	unsigned char install_key[DB_KEY_SIZE];
 	int64_t clock_wall, clock_boot; /* of clock.c; boot 0: not looked yet */
+	int64_t tries;                  /* on record; see stamp.h */
+	bool no_history;                /* of history.c: nothing is kept */
 };
 
 /* db is zeroed but for dry_run.  d as in store_open(): NULL, or fresh in a dry
@@ -69,6 +71,9 @@ bool query_row(struct query *q);
 uint64_t query_run(struct query *q);
 /* Columns count from 0. */
 int64_t query_get(const struct query *q, int column);
+/* Text, cut; and bytes with a NUL behind them, owned by the caller. */
+void query_copy(const struct query *q, int column, char *dst, size_t cap);
+char *query_dup(const struct query *q, int column);
 /* One row of one number; 0 when there is none. */
 int64_t query_number(struct query *q);
 

@@ -5,6 +5,8 @@
  */
 #include "store/request.h"
 
+#include <time.h>
+
 #include "store/db.h"
 #include "store/schema.h"
 #include "store/underway.h"
@@ -26,6 +28,7 @@ run(struct db *db, const char *text, int64_t id)
 static uint64_t
 count(struct db *db, int64_t id)
 {
+	uint64_t held = 0;
 	struct query *q;
 
 	run(db, "UPDATE delivery SET deaths = deaths + 1" SAME_MESSAGE, id);
@@ -33,10 +36,14 @@ count(struct db *db, int64_t id)
 	    "UPDATE delivery SET doubt = iif(state = 'in_doubt', 1, doubt),"
 	    " state = 'held', deaths = 0,"
 	    " reply = 'the process died each time it was tried'" SAME_MESSAGE
-	    " AND deaths >= ?2");
+	    " AND deaths >= ?2 RETURNING id");
 	query_int(q, 1, id);
 	query_int(q, 2, STORE_DEATHS_MAX);
-	return query_run(q);
+	while (query_row(q)) {
+		history_add(db, query_get(q, 0), time(NULL), 0, STORE_HELD);
+		held++;
+	}
+	return held;
 }
 
 /* How many rows were held.  One that fails leaves its mark in the database, as

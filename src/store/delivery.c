@@ -134,6 +134,9 @@ delivery_in_doubt(struct db *db, struct request *r)
 	if (row.state != STORE_IN_DOUBT)
 		run_with_id(
 		    db, r, "INSERT OR IGNORE INTO trying (id) VALUES (?1)");
+	q = db_query(db, "UPDATE meta SET tries = ?1");
+	query_int(q, 1, ++db->tries);
+	query_run(q);
 	return true;
 }
 
@@ -179,6 +182,7 @@ delivery_relayed(struct db *db, struct request *r)
 	query_int(q, 3, r->now);
 	query_run(q);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	history_add(db, r->id, r->now, r->verdict.usec, STORE_RELAYED);
 	r->answer.complete = !outstanding(db, r);
 	if (r->answer.complete && r->verdict.remove)
 		run_with_id(db, r,
@@ -257,6 +261,8 @@ delivery_refused(struct db *db, struct request *r)
 	if (v->identified)
 		keep_fingerprint(db, r);
 	count_refusal(db, r);
+	if (state == STORE_HELD)
+		history_add(db, r->id, r->now, v->usec, state);
 	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
 	return true;
 }

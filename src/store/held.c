@@ -9,9 +9,7 @@
  */
 #include "store/request.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "store/db.h"
@@ -38,27 +36,6 @@ open_choice(struct db *db, const struct request *r, const char *text)
 }
 
 static void
-copy_text(char *dst, size_t cap, const struct query *q, int column)
-{
-	const void *s = sqlite3_column_text(q->stmt, column);
-
-	snprintf(dst, cap, "%s", s != NULL ? (const char *)s : "");
-}
-
-/* A UIDL is bytes, to which SQLite puts no NUL. */
-static char *
-dup_column(const struct query *q, int column)
-{
-	const void *bytes = sqlite3_column_blob(q->stmt, column);
-	size_t n = (size_t)sqlite3_column_bytes(q->stmt, column);
-	char *s = mem_alloc(n + 1);
-
-	if (n > 0)
-		memcpy(s, bytes, n);
-	return s;
-}
-
-static void
 append(struct store_answer *a, const struct query *q)
 {
 	struct store_held *h;
@@ -67,18 +44,18 @@ append(struct store_answer *a, const struct query *q)
 	h = &a->rows[a->nrows++];
 	*h = (struct store_held){
 		.id = query_get(q, 0),
-		.account = dup_column(q, 1),
-		.folder = dup_column(q, 2),
-		.uid = dup_column(q, 3),
-		.destination = dup_column(q, 4),
+		.account = query_dup(q, 1),
+		.folder = query_dup(q, 2),
+		.uid = query_dup(q, 3),
+		.destination = query_dup(q, 4),
 		.size = (uint64_t)query_get(q, 5),
 		.attempt = (unsigned)query_get(q, 6),
 		.doubt = query_get(q, 7) != 0,
 		.first_seen = query_get(q, 8),
 		.changed = query_get(q, 9),
 	};
-	copy_text(h->trace, sizeof(h->trace), q, 10);
-	copy_text(h->reply, sizeof(h->reply), q, 11);
+	query_copy(q, 10, h->trace, sizeof(h->trace));
+	query_copy(q, 11, h->reply, sizeof(h->reply));
 }
 
 void

@@ -58,6 +58,16 @@ struct request_page {
 	size_t limit;
 };
 
+struct request_report {
+	int64_t from;        /* a mailbox, or a row of the history */
+	const char *account; /* in owned; empty: any */
+	size_t limit;
+};
+
+struct request_prune {
+	int64_t keep;
+};
+
 struct request_attempt {
 	unsigned attempt;
 	uint64_t size;
@@ -68,7 +78,7 @@ struct request_attempt {
 
 struct request_verdict {
 	enum store_state state;
-	int64_t next_try;
+	int64_t next_try, usec;
 	bool remove, counted;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
@@ -99,6 +109,7 @@ struct request {
 	struct store_done done; /* run is NULL where nobody asks */
 	struct store_answer answer;
 	size_t weight; /* bytes it holds in the queue */
+	bool again;    /* it wants to be carried out once more; done is NULL */
 
 	int64_t id; /* of the mailbox or of the row */
 	int64_t now;
@@ -109,6 +120,8 @@ struct request {
 		struct request_traces traces;
 		struct request_choice choice;
 		struct request_page page;
+		struct request_report report;
+		struct request_prune prune;
 		struct request_attempt attempt;
 		struct request_verdict verdict;
 		struct request_headers headers;
@@ -188,6 +201,16 @@ bool pause_login(struct db *db, struct request *r);
 bool held_list(struct db *db, struct request *r);
 bool held_release(struct db *db, struct request *r);
 bool held_drop(struct db *db, struct request *r);
+
+/* summary.c; the statements are for the test that asks how they are done. */
+extern const char *const summary_sql[3];
+bool summary_list(struct db *db, struct request *r);
+
+/* history.c */
+void history_add(struct db *db, int64_t id, int64_t now, int64_t usec,
+    enum store_state state);
+bool history_list(struct db *db, struct request *r);
+bool history_prune(struct db *db, struct request *r);
 
 /* trace.c */
 bool trace_find(struct db *db, struct request *r);

@@ -24,6 +24,27 @@
 	" PRIMARY KEY (mailbox, key)) STRICT, WITHOUT ROWID;"
 
 /*
+ * What became of messages, in the order of id; account is what it is looked up
+ * by, besides.
+ */
+#define SCHEMA_HISTORY                                                         \
+	"CREATE TABLE history ("                                               \
+	" id INTEGER PRIMARY KEY,"                                             \
+	" at INTEGER NOT NULL,"                                                \
+	" account INTEGER NOT NULL REFERENCES account,"                        \
+	" mailbox INTEGER NOT NULL REFERENCES mailbox,"                        \
+	" uid ANY NOT NULL,"                                                   \
+	" destination TEXT NOT NULL,"                                          \
+	" size INTEGER NOT NULL,"                                              \
+	" usec INTEGER NOT NULL,"                                              \
+	" attempt INTEGER NOT NULL,"                                           \
+	" duplicate INTEGER NOT NULL,"                                         \
+	" state TEXT NOT NULL,"                                                \
+	" trace TEXT NOT NULL,"                                                \
+	" reply TEXT NOT NULL) STRICT;"                                        \
+	"CREATE INDEX history_account ON history (account);"
+
+/*
  * delivery.uid is an integer for IMAP, so that it sorts as UIDs do, and a blob
  * for POP3, whose UIDLs are opaque.  SQLite sorts every integer before every
  * blob, which lets one statement say "uid > highwater" for both.
@@ -50,6 +71,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       " created INTEGER NOT NULL,"
 					       " epoch INTEGER NOT NULL "
 					       "DEFAULT 0,"
+					       " tries INTEGER NOT NULL "
+                                               "DEFAULT 0,"
 					       " clock_seen INTEGER NOT NULL "
 					       "DEFAULT 0,"
 					       " clock_since INTEGER NOT NULL "
@@ -177,7 +200,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "DEFAULT 0,"
 					       " PRIMARY KEY (party, name)) "
 					       "STRICT, WITHOUT "
-					       "ROWID;" SCHEMA_RECOGNITION;
+					       "ROWID;" SCHEMA_RECOGNITION
+						   SCHEMA_HISTORY;
 
 /*
  * session: the mailboxes whose listing was begun; without it an end that lost

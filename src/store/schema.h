@@ -8,7 +8,7 @@
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SCHEMA_APPLICATION_ID 0x4d6c4861 /* "MlHa" */
 
 /* One text for the index and for the statements: SQLite uses a partial index

@@ -5,8 +5,8 @@
  * missing later is a reason to stop and not a reason to start again.
  *
  * Files: LOCK (flock, holds the pid), INSTALL-ID (this installation was
- * initialised), state.db and state.db-wal (SQLite), spool files that have no
- * name.
+ * initialised), STAMP (how far its database has come), state.db and
+ * state.db-wal (SQLite), spool files that have no name.
  */
 #ifndef STORE_STATEDIR_H
 #define STORE_STATEDIR_H

@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "store/db.h"
 #include "store/request.h"
+#include "store/stamp.h"
 #include "store/statedir.h"
 #include "store/underway.h"
 
@@ -48,6 +49,7 @@ struct store {
 	struct request_list copies; /* the thread's: backups wanted ... */
 	struct backup *copy;        /* ... and the one that is being made */
 
+	struct stamp stamp;       /* the thread's */
 	struct underway underway; /* the loop's */
 	uint64_t killers;
 
@@ -77,10 +79,18 @@ now_ms(void)
 }
 
 static void
+answer_free(struct store_answer *a)
+{
+	store_items_free(a->items, a->nitems);
+	store_held_free(a->rows, a->nrows);
+	store_summary_free(a->summary, a->nsummary);
+	store_history_free(a->past, a->npast);
+}
+
+static void
 request_free(struct request *r)
 {
-	store_items_free(r->answer.items, r->answer.nitems);
-	store_held_free(r->answer.rows, r->answer.nrows);
+	answer_free(&r->answer);
 	free(r->owned);
 	free(r);
 }
@@ -121,6 +131,7 @@ take(struct store *s, struct request_list *group)
 static void
 carry_out(struct store *s, struct request *r)
 {
+	r->again = false;
 	db_enter(&s->db);
 	r->answer.ok = r->apply(&s->db, r);
 	db_leave(&s->db, r->answer.ok);
@@ -134,8 +145,7 @@ fail_group(struct request_list *group, enum fault_when when, const char *why)
 	struct request *r;
 
 	TAILQ_FOREACH (r, group, next) {
-		store_items_free(r->answer.items, r->answer.nitems);
-		store_held_free(r->answer.rows, r->answer.nrows);
+		answer_free(&r->answer);
 		r->answer = (struct store_answer){ .ok = false };
 		fault_set(&r->answer.fault, FAULT_US, when, "state",
 		    "state database failed: %s; restart", why);
@@ -171,6 +181,7 @@ apply_group(struct store *s, struct request_list *group)
 	start = now_us();
 	if (db_commit(&s->db)) {
 		count_commit(s, now_us() - start, requests);
+		stamp_advance(&s->stamp, s->db.tries);
 		return;
 	}
 	log_event(&(struct log_event){ .priority = LOG_CRIT,
@@ -192,6 +203,21 @@ ring(const struct store *s)
 	while (n < 0 && errno == EINTR);
 }
 
+/* Behind what came meanwhile, unless it is time to go. */
+static void
+queue_again(struct store *s, struct request *r)
+{
+	bool go_on;
+
+	pthread_mutex_lock(&s->lock);
+	go_on = !s->stop;
+	if (go_on)
+		TAILQ_INSERT_TAIL(&s->queue, r, next);
+	pthread_mutex_unlock(&s->lock);
+	if (!go_on)
+		request_free(r);
+}
+
 /* Requests that nobody waits for end here; the rest goes back to the loop. */
 static void
 give_back(struct store *s, struct request_list *group)
@@ -206,6 +232,8 @@ give_back(struct store *s, struct request_list *group)
 		atomic_fetch_sub(&s->backlog, r->weight);
 		if (r->done.run != NULL)
 			TAILQ_INSERT_TAIL(&answered, r, next);
+		else if (r->again && r->answer.ok)
+			queue_again(s, r);
 		else
 			request_free(r);
 	}
@@ -323,6 +351,7 @@ static void
 destroy(struct store *s)
 {
 	db_close(&s->db);
+	stamp_close(&s->stamp);
 	underway_close(&s->underway);
 	if (s->fd >= 0)
 		close(s->fd);
@@ -331,22 +360,84 @@ destroy(struct store *s)
 	free(s);
 }
 
+static bool
+refuse_stamp(const struct statedir *d, struct fault *fault_r)
+{
+	fault_set(fault_r, FAULT_US, FAULT_NEVER, "state",
+	    "cannot use STAMP in %s: %s", d->path, strerror(errno));
+	return false;
+}
+
+/* Was the database put there behind our back?  Then it is like a restored one;
+ * without the file that would say so it may be. */
+static bool
+look_back(struct store *s, const struct statedir *d, bool *old_r,
+    struct fault *fault_r)
+{
+	struct stamp seen;
+	bool whole, ours;
+
+	if (d == NULL || d->fresh)
+		return true;
+	whole = stamp_read(d->dir, &seen);
+	if (!whole && errno != 0)
+		return refuse_stamp(d, fault_r);
+	ours = whole && strcmp(seen.id, d->id) == 0;
+	*old_r = !ours || seen.tries > s->db.tries;
+	if (!*old_r)
+		return true;
+	log_event(&(struct log_event){ .priority = LOG_WARNING,
+		      .message_id = LOG_ID_STATE },
+	    "%s/state.db %s: it is treated as a backup that was restored, see "
+	    "mailhaul(1); what it does not know may have been relayed",
+	    d->path,
+	    ours    ? "is older than the last one that was used here"
+	    : whole ? "is not the one that was used here last"
+		    : "may be an old one, STAMP is missing or damaged");
+	db_begin(&s->db);
+	backup_mark(&s->db, BACKUP_ASK, ours ? seen.tries : 0);
+	db_commit(&s->db);
+	return true;
+}
+
+static bool
+remember(struct store *s, struct statedir *d, struct fault *fault_r)
+{
+	return stamp_open(&s->stamp, d->dir, d->id, s->db.tries)
+	           ? statedir_initialised(d, fault_r)
+	           : refuse_stamp(d, fault_r);
+}
+
+/* What was underway is on record by the numbers of its rows, which an old
+ * database gave to others. */
+static void
+count_deaths(struct store *s, int dir, bool old)
+{
+	underway_load(&s->underway, dir);
+	if (!old)
+		s->killers = deaths_count(&s->db, &s->underway);
+	underway_reset(&s->underway);
+}
+
 struct store *
 store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
 {
 	struct store *s = mem_alloc(sizeof(*s));
+	bool old = false;
 
 	s->db.dry_run = dry_run;
+	s->stamp.fd = s->underway.fd = -1;
 	if (!db_open(&s->db, d, exit_r, fault_r)) {
 		free(s);
 		return NULL;
 	}
-	underway_load(&s->underway, d != NULL && !dry_run ? d->dir : -1);
-	s->killers = deaths_count(&s->db, &s->underway);
-	underway_reset(&s->underway);
 	*exit_r = EX_IOERR;
-	if ((dry_run || statedir_initialised(d, fault_r)) && start(s, fault_r))
+	if (!look_back(s, d, &old, fault_r))
+		goto refused;
+	count_deaths(s, d != NULL && !dry_run ? d->dir : -1, old);
+	if ((dry_run || remember(s, d, fault_r)) && start(s, fault_r))
 		return s;
+refused:
 	destroy(s);
 	return NULL;
 }

@@ -97,9 +97,35 @@ struct store_held {
 	char reply[STORE_REPLY_MAX]; /* why */
 };
 
+/* A mailbox on record, in rows, of which a message has one for each of its
+ * destinations. */
+struct store_summary {
+	int64_t mailbox;
+	char *account, *folder; /* owned */
+	uint64_t waiting;       /* new or deferred */
+	uint64_t in_doubt, held, removing;
+	int64_t oldest; /* since when the oldest waits or is in doubt; wall
+	                   clock, 0: none */
+};
+
+/* What became of a message, once and for all or until a person decides. */
+struct store_past {
+	int64_t id;                           /* ascends with time */
+	int64_t at;                           /* wall clock, seconds */
+	char *account, *folder, *destination; /* owned */
+	char *uid; /* owned; bytes of the server, as in store_held */
+	uint64_t size;
+	int64_t usec; /* it took; 0: not known */
+	unsigned attempt;
+	bool duplicate;         /* announced as a possible one */
+	enum store_state state; /* RELAYED or HELD */
+	char trace[STORE_TRACE_MAX];
+	char reply[STORE_REPLY_MAX];
+};
+
 /* What a request is answered with; fields are valid for the request that asks
- * for them.  Everything is freed when the callback returns, except that items
- * may be taken by setting items to NULL (then store_items_free()). */
+ * for them.  Everything is freed when the callback returns, except that an
+ * array may be taken by setting its pointer to NULL (then store_X_free()). */
 struct store_answer {
 	bool ok;
 	struct fault fault; /* FAULT_US, when not ok */
@@ -146,6 +172,14 @@ struct store_answer {
 
 	/* store_held_release, store_held_drop: rows */
 	uint64_t decided;
+
+	/* store_summary */
+	struct store_summary *summary;
+	size_t nsummary;
+
+	/* store_history */
+	struct store_past *past;
+	size_t npast;
 };
 
 /* ok or not, done is called exactly once, from store_dispatch(). */
@@ -291,10 +325,16 @@ struct store_attempt {
 void store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
     struct store_done done);
 
-/* After a 2yz.  remove: after = delete; the removing flag is set on all rows of
- * the message when this was the last destination. */
-void store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
-    const char *reply, struct store_done done);
+/* After a 2yz. */
+struct store_success {
+	int64_t now;
+	int64_t usec; /* it took, for the history; 0: not known */
+	bool remove;  /* after = delete: the removing flag is set on all rows of
+	                 the message when this was the last destination */
+	const char *reply;
+};
+void store_relayed(struct store *s, int64_t id, const struct store_success *a,
+    struct store_done done);
 
 /* A definite refusal, or one of our own (loop, NUL, too large).  state is
  * STORE_DEFERRED (with next_try) or STORE_HELD; a row with doubt stays in doubt
@@ -302,6 +342,7 @@ void store_relayed(struct store *s, int64_t id, int64_t now, bool remove,
 struct store_refusal {
 	enum store_state state;
 	int64_t now, next_try;
+	int64_t usec;      /* as above */
 	bool counted;      /* DEFERRED: it is about this message */
 	const char *reply; /* words of the server, or ours */
 	const char
@@ -357,6 +398,22 @@ void store_held_release(struct store *s, const struct store_choice *c,
 void store_held_drop(struct store *s, const struct store_choice *c, int64_t now,
     struct store_done done);
 void store_held_free(struct store_held *rows, size_t n);
+
+/* Mailboxes by number, behind after, at most limit; for a page that is shown,
+ * not for each poll: it costs what waits, but not what was relayed. */
+void store_summary(
+    struct store *s, int64_t after, size_t limit, struct store_done done);
+void store_summary_free(struct store_summary *rows, size_t n);
+
+/* What was relayed and held, the newest first, at most limit rows older than
+ * the row before (0: from the newest on); account may be NULL.  It is written
+ * with the record itself.  Addresses and subjects are never stored. */
+void store_history(struct store *s, const char *account, int64_t before,
+    size_t limit, struct store_done done);
+void store_history_free(struct store_past *rows, size_t n);
+/* Forgets what is older than keep seconds, in steps that hold nobody up.  With
+ * keep 0 everything is forgotten, and nothing is written from now on. */
+void store_history_prune(struct store *s, int64_t keep, int64_t now);
 
 /* A backup as that of backup_write(): what was answered before is in it.  It
  * is made in slices between the groups, so its answer comes late, out of order

@@ -9,9 +9,7 @@
  */
 #include "store/request.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "store/db.h"
@@ -48,37 +46,15 @@ static const char removing_uids[] =
     COLUMNS("d.uid", "d.size") FROM_UIDS REMOVING UID_ORDER;
 
 static void
-copy_text(char *dst, size_t cap, sqlite3_stmt *stmt, int column)
-{
-	const unsigned char *s = sqlite3_column_text(stmt, column);
-
-	snprintf(dst, cap, "%s", s != NULL ? (const char *)s : "");
-}
-
-static char *
-dup_column(sqlite3_stmt *stmt, int column)
-{
-	const void *bytes = sqlite3_column_blob(stmt, column);
-	size_t n = (size_t)sqlite3_column_bytes(stmt, column);
-	char *s = mem_alloc(n + 1);
-
-	if (n > 0)
-		memcpy(s, bytes, n);
-	return s;
-}
-
-static void
 read_item(struct query *q, struct store_item *item_r)
 {
-	sqlite3_stmt *stmt = q->stmt;
-
 	*item_r = (struct store_item){
 		.id = query_get(q, 0),
-		.uid = dup_column(stmt, 1),
+		.uid = query_dup(q, 1),
 		.number = (uint32_t)query_get(q, 2),
 		.duplicate = (uint32_t)query_get(q, 3),
 		.size = (uint64_t)query_get(q, 4),
-		.destination = dup_column(stmt, 5),
+		.destination = query_dup(q, 5),
 		.state = delivery_state(q, 6),
 		.removing = query_get(q, 7) != 0,
 		.attempt = (unsigned)query_get(q, 8),
@@ -87,7 +63,7 @@ read_item(struct query *q, struct store_item *item_r)
 		.deaths = (unsigned)query_get(q, 13),
 	};
 	item_r->doubt = query_get(q, 9) != 0 || item_r->state == STORE_IN_DOUBT;
-	copy_text(item_r->trace, sizeof(item_r->trace), stmt, 10);
+	query_copy(q, 10, item_r->trace, sizeof(item_r->trace));
 }
 
 static void

@@ -6,7 +6,8 @@
  *   CRASH_STATE  the state directory; without it nothing is done
  *   CRASH_STEPS  what counts, by letters: s(ync of a file of the state),
  *                p(write or truncation of one), w(rite to a socket),
- *                r(ead from one that had something)
+ *                r(ead from one that had something), d (read of a file of the
+ *                state)
  *   CRASH_AT     the number of the step, from 1
  *   CRASH_WHEN   before or after the call
  *   CRASH_ACT    kill, power, EIO, ENOSPC; the last two with LASTING=1 for
@@ -74,6 +75,7 @@ static struct file files[] = {
 	{ .name = "state.db-journal" },
 	{ .name = "INSTALL-ID.new" },
 	{ .name = "INSTALL-ID" },
+	{ .name = "STAMP" },
 };
 #define NFILES (sizeof(files) / sizeof(files[0]))
 
@@ -88,7 +90,7 @@ static struct {
 	uint64_t random;
 } plan;
 
-static const char letters[] = "spwr";
+static const char letters[] = "spwrd";
 static _Atomic long counts[sizeof(letters)];
 static _Atomic long steps;
 static _Atomic bool dead;
@@ -97,6 +99,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* over files */
 static ssize_t (*real_write)(int, const void *, size_t);
 static ssize_t (*real_send)(int, const void *, size_t, int);
 static ssize_t (*real_read)(int, void *, size_t);
+static ssize_t (*real_pread)(int, void *, size_t, off64_t);
 static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
 static int (*real_truncate)(int, off64_t);
 static int (*real_fsync)(int);
@@ -145,7 +148,7 @@ slurp(struct file *f, const char *path)
 	f->inode = st.st_ino;
 	f->bytes = must(realloc(f->bytes, (size_t)st.st_size + 1));
 	while (f->size < (size_t)st.st_size) {
-		ssize_t n = pread(fd, f->bytes + f->size,
+		ssize_t n = real_pread(fd, f->bytes + f->size,
 		    (size_t)st.st_size - f->size, (off_t)f->size);
 
 		if (n <= 0)
@@ -422,6 +425,7 @@ begin(void)
 	*(void **)&real_write = real("write");
 	*(void **)&real_send = real("send");
 	*(void **)&real_read = real("read");
+	*(void **)&real_pread = real("pread64");
 	*(void **)&real_pwrite = real("pwrite64");
 	*(void **)&real_truncate = real("ftruncate64");
 	*(void **)&real_fsync = real("fsync");
@@ -490,6 +494,21 @@ begin_store(struct file *f, int fd)
 	forget_ops(f);
 	f->lost = false;
 	learn(f);
+}
+
+ssize_t
+pread64(int fd, void *bytes, size_t n, off64_t at)
+{
+	long step;
+
+	if (file_of(fd) == NULL)
+		return real_pread(fd, bytes, n, at);
+	stay_dead();
+	step = count('d');
+	reach(step, true);
+	if (fails(step))
+		return -1;
+	return real_pread(fd, bytes, n, at);
 }
 
 ssize_t

@@ -11,8 +11,8 @@ import haul
 from crash import IO_ERROR, KILLED, Plan, Tally
 
 # What an operator reads, at the start or later.
-WORDS = re.compile(r"(state database failed: |/state\.db |cannot write INSTALL"
-                   r"-ID in .*)(disk I/O error|database or disk is full"
+WORDS = re.compile(r"(state database failed: |/state\.db |cannot "
+                   r"(write INSTALL-ID|use STAMP) in .*)(disk I/O error|database or disk is full"
                    r"|Input/output error|No space left)")
 CLOSING = "[PRAGMA wal_checkpoint(TRUNCATE)]"
 
@@ -62,6 +62,24 @@ def test_disk_error(lab, protocol, after, act, lasting):
     lab.report(tally)
     assert not tally.problems, "\n".join(tally.problems)
     assert tally.count["tries"] > 2
+
+
+@pytest.mark.parametrize("lasting", (0, 1), ids=("one-error", "broken"))
+@pytest.mark.parametrize("protocol,after", (
+    ("pop3", "delete"), ("imap", "keep")))
+def test_read_error(lab, protocol, after, lasting):
+    """D12: the state cannot be read; each read of a start that finds one, and
+    each while mail is relayed that does not fit into the cache."""
+    make = crash.maker(lab, protocol, after, started=True)
+    steps = crash.steps_of(make)
+    tally = Tally("EIO on reading%s, %sS, %s" % (
+        " for good" * lasting, protocol.upper(), after), "errors")
+    crash.sweep(tally, make, (
+        [Plan("d", at, "before", "EIO", lasting=lasting)]
+        for at in range(1, steps["d"] + 1)), strike_with=strike)
+    lab.report(tally)
+    assert not tally.problems, "\n".join(tally.problems)
+    assert tally.count["tries"] > 10
 
 
 @pytest.mark.parametrize("protocol,after", (

@@ -27,12 +27,11 @@ store_in_doubt(struct store *s, int64_t id, const struct store_attempt *a,
 }
 
 void
-store_relayed(struct store *s, int64_t id, int64_t now, bool remove_it,
-    const char *reply, struct store_done done)
+store_relayed(struct store *s, int64_t id, const struct store_success *a,
+    struct store_done done)
 {
-	(void)now;
 	trail_event(s->trail, "record %lld relayed%s: %s", (long long)id,
-	    remove_it ? ", remove" : "", reply);
+	    a->remove ? ", remove" : "", a->reply);
 	enqueue(s, done);
 }
 

@@ -470,3 +470,59 @@ def test_D8_bad_backup(kept, world, user, recorder):
     fill(world, user, 1, 3)
     kept.once()
     assert len(recorder.messages) == 4
+
+
+# --- an old state.db that is put there by hand (D8) ----------------------------
+
+NOTICED = "treated as a backup that was restored"
+
+
+@pytest.mark.parametrize("protocol", ("pop3", "imap"))
+@pytest.mark.parametrize("count", (2, 9))
+def test_D8_put_back_by_hand(world, haul, user, port, recorder, protocol,
+                             count):
+    """A few are relayed again and say so, more are a question."""
+    fill(world, user, 3)
+    haul.account(user, protocol, port(protocol))
+    haul.to_recorder(recorder)
+    haul.once()
+    shutil.copy(database(haul), haul.path + "/old")
+    fill(world, user, count, 3)
+    assert not haul.once().lines(NOTICED)
+    assert len(recorder.messages) == 3 + count
+    shutil.copy(haul.path + "/old", database(haul))
+    dry = haul.once("--dry-run", expect=None)
+    assert dry.lines(NOTICED), dry.log
+    said = haul.once(expect=OK if count < 6 else FAILED)
+    assert len(said.lines(NOTICED)) == 1, said.log
+    if count > 5:
+        assert said.lines(user, "mailhaul accept"), said.log
+        assert len(recorder.messages) == 3 + count
+        haul.accept(user, "--as-known")
+        haul.once()
+        assert len(recorder.messages) == 3 + count
+    else:
+        assert len(recorder.messages) == 3 + 2 * count
+        judge(recorder, 3 + count)
+    fill(world, user, 1, 50)
+    before = len(recorder.messages)
+    assert not haul.once().lines(NOTICED)
+    assert len(recorder.messages) == before + 1
+    assert "duplicate" not in recorder.accepted()[-1].trace()
+
+
+def test_D8_put_back_after_a_kill(kept, world, user, recorder):
+    """The copy was made, and the rest relayed, by one process that then had no
+    time to say anything."""
+    running = start_and_lock(kept)
+    shutil.copy(database(kept), kept.path + "/old")
+    fill(world, user, 2, 3)
+    wait_for("two more", lambda: running.text().count(": relayed INBOX") == 2)
+    running.signal(9)
+    running.wait()
+    shutil.copy(kept.path + "/old", database(kept))
+    os.unlink(database(kept) + "-wal")
+    said = kept.once()
+    assert said.lines(NOTICED), said.log
+    judge(recorder, 5)
+    assert len(recorder.messages) == 7

@@ -249,6 +249,23 @@ tests_unit_test_backup_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_backup_LDADD = $(STORE_TEST_LIBS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_stamp
+endif
+tests_unit_test_stamp_SOURCES = tests/unit/test_stamp.c $(STORE_FIXTURE)
+tests_unit_test_stamp_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_stamp_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_summary tests/unit/test_history
+endif
+tests_unit_test_summary_SOURCES = tests/unit/test_summary.c $(STORE_FIXTURE)
+tests_unit_test_summary_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_summary_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_history_SOURCES = tests/unit/test_history.c $(STORE_FIXTURE)
+tests_unit_test_history_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_history_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_clock
 endif
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c $(STORE_FIXTURE)

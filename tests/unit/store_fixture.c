@@ -71,12 +71,20 @@ world_open(struct world *w)
 	assert_true(world_mailbox(w, "a", "u", "h")->ok);
 }
 
-void
-world_close(struct world *w)
+static void
+forget_answer(struct world *w)
 {
 	store_items_free(w->a.items, w->a.nitems);
 	store_held_free(w->a.rows, w->a.nrows);
+	store_summary_free(w->a.summary, w->a.nsummary);
+	store_history_free(w->a.past, w->a.npast);
 	w->a = (struct store_answer){ .ok = false };
+}
+
+void
+world_close(struct world *w)
+{
+	forget_answer(w);
 	store_close(&w->store);
 	statedir_close(&w->dir);
 }
@@ -105,13 +113,10 @@ take_answer(void *arg, struct store_answer *a)
 {
 	struct world *w = arg;
 
-	store_items_free(w->a.items, w->a.nitems);
-	store_held_free(w->a.rows, w->a.nrows);
+	forget_answer(w);
 	w->a = *a;
-	a->items = NULL;
-	a->nitems = 0;
-	a->rows = NULL;
-	a->nrows = 0;
+	/* Taken. */
+	*a = (struct store_answer){ .ok = a->ok };
 	w->waiting = false;
 }
 
@@ -206,8 +211,12 @@ world_in_doubt(struct world *w, int64_t id)
 const struct store_answer *
 world_relayed(struct world *w, int64_t id, bool remove_it)
 {
-	store_relayed(
-	    w->store, id, 200, remove_it, "250 queued", world_done(w));
+	struct store_success a = { .now = 200,
+		.usec = 1500000,
+		.remove = remove_it,
+		.reply = "250 queued" };
+
+	store_relayed(w->store, id, &a, world_done(w));
 	return world_wait(w);
 }
 

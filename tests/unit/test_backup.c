@@ -161,7 +161,7 @@ another_machine_gets_the_same_key(void **state)
 	prepare(w);
 	snprintf(w->path, sizeof(w->path), "%s/other", w->base);
 	assert_true(restore(w, BACKUP_ASK, false));
-	assert_int_equal(files_in(w->path), 3); /* LOCK too */
+	assert_int_equal(files_in(w->path), 4); /* LOCK too */
 	world_open(w);
 	assert_memory_equal(key, store_install_key(w->store), sizeof(key));
 	assert_true(w->a.baseline);
@@ -316,7 +316,7 @@ over_another_only_with_force(void **state)
 	free(before);
 	free(after);
 	assert_true(restore(w, BACKUP_ASK, true));
-	assert_int_equal(files_in(w->path), 4);
+	assert_int_equal(files_in(w->path), 5);
 }
 
 /* R12, D5: and what is there stays as it is, also with force. */
@@ -365,7 +365,7 @@ bad_files(void **state)
 		assert_false(restore(w, BACKUP_ASK, true));
 		assert_said(w, EX_DATAERR, cases[i].said);
 		assert_null(strstr(w->fault.text, "restore.new"));
-		assert_int_equal(files_in(w->path), 3);
+		assert_int_equal(files_in(w->path), 4);
 		after = world_dump(w);
 		assert_string_equal(before, after);
 		free(before);
@@ -391,7 +391,7 @@ after_an_attempt_that_died(void **state)
 	snprintf(name, sizeof(name), "%s/state.db", w->path);
 	assert_int_equal(unlink(name), 0); /* it died between two renames */
 	assert_true(restore(w, BACKUP_ASK, false));
-	assert_int_equal(files_in(w->path), 3);
+	assert_int_equal(files_in(w->path), 4);
 }
 
 /* --- the first listing behind it --------------------------------------- */
@@ -401,6 +401,30 @@ restored(struct world *w, enum backup_rule rule)
 {
 	prepare(w);
 	assert_true(restore(w, rule, true));
+	world_open(w);
+}
+
+/* It is older than the file beside it was; and it is not marked twice, which
+ * would forget what was decided. */
+static void
+not_taken_for_an_old_one(void **state)
+{
+	struct world *w = *state;
+	int64_t id;
+
+	prepare(w);
+	world_open(w);
+	world_poll(w, UIDS("before", "done", "waits"));
+	id = world_work(w, 1, 0, 9)->items[0].id;
+	assert_true(world_in_doubt(w, id)->ok);
+	world_close(w);
+	assert_true(restore(w, BACKUP_AS_KNOWN, true));
+	world_open(w);
+	world_close(w);
+	assert_int_equal(world_number(w, "SELECT epoch FROM meta"), 1);
+	assert_int_equal(world_number(w, "SELECT tries FROM meta"), 2);
+	assert_int_equal(
+	    world_number(w, "SELECT restored FROM mailbox"), BACKUP_AS_KNOWN);
 	world_open(w);
 }
 
@@ -567,6 +591,7 @@ main(void)
 		TEST(over_another_only_with_force),
 		TEST(bad_files),
 		TEST(after_an_attempt_that_died),
+		TEST(not_taken_for_an_old_one),
 		TEST(a_few_are_announced),
 		TEST(more_are_a_question),
 		TEST(as_known_relays_none),

@@ -71,7 +71,9 @@ relay(struct world *w, size_t item)
 
 	store_in_doubt(w->store, id, &attempt, world_done(w));
 	assert_true(world_wait(w)->ok);
-	store_relayed(w->store, id, wall, false, "250", world_done(w));
+	store_relayed(w->store, id,
+	    &(struct store_success){ .now = wall, .reply = "250" },
+	    world_done(w));
 	assert_true(world_wait(w)->ok);
 }
 

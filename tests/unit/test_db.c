@@ -188,11 +188,13 @@ of_another_version(void **state)
 	struct world *w = *state;
 
 	world_close(w);
-	world_sql(w, "PRAGMA user_version = 2");
+	world_sql(w, "PRAGMA user_version = 99");
 	refused(w, EX_DATAERR,
-	    "has schema version 2; this mailhauld knows version 1 only");
+	    "has schema version 99; this mailhauld knows version");
+	world_sql(w, "PRAGMA user_version = 1");
+	refused(w, EX_DATAERR, "has schema version 1;");
 	world_sql(w, "PRAGMA user_version = 0");
-	refused(w, EX_DATAERR, "has schema version 0");
+	refused(w, EX_DATAERR, "has schema version 0;");
 }
 
 static void
