@@ -283,3 +283,10 @@ endif
 tests_unit_test_sink_letter_SOURCES = tests/unit/test_sink_letter.c $(SINK_PLAY)
 tests_unit_test_sink_letter_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_letter_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_notify
+endif
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
+tests_unit_test_notify_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_notify_LDADD = libdaemon.a $(NET_TEST_LIBS)
