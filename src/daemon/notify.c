@@ -46,7 +46,7 @@ store_moves(void)
 
 	if (stalled && !notify.stalled)
 		log_event(&e,
-		    "the thread that writes the state hangs since %" PRId64
+		    "the thread that writes the state is stuck for %" PRId64
 		    " seconds: the disk does not answer, or this is a bug; "
 		    "systemd will start mailhauld again",
 		    ms / 1000);
