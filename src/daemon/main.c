@@ -207,6 +207,16 @@ on_signal(void *arg, int number)
 	supervisor_stop(arg);
 }
 
+static void
+on_look(void *arg, struct notify_status *status_r)
+{
+	const struct daemon *d = arg;
+
+	status_r->accounts =
+	    (unsigned)(d->args.naccounts > 0 ? d->args.naccounts
+					     : d->conf->naccounts);
+}
+
 static int
 run(struct daemon *d)
 {
@@ -233,8 +243,10 @@ run(struct daemon *d)
 	d->supervisor = supervisor_new(&o);
 	signal_init(&d->term, d->loop, SIGTERM, on_signal, d->supervisor);
 	signal_init(&d->interrupt, d->loop, SIGINT, on_signal, d->supervisor);
-	notify_ready((unsigned)d->conf->naccounts);
+	notify_open(d->loop, d->store, on_look, d);
+	notify_ready(NULL);
 	loop_run(d->loop);
+	notify_close();
 	code = supervisor_exit_code(d->supervisor);
 	supervisor_free(&d->supervisor);
 	return code;

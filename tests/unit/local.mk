@@ -314,3 +314,10 @@ tests_unit_test_alert_SOURCES = tests/unit/test_alert.c tests/trail.h \
 	tests/fake/fake_sink.c tests/fake/fake_sink.h
 tests_unit_test_alert_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_alert_LDADD = libdaemon.a $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_notify
+endif
+tests_unit_test_notify_SOURCES = tests/unit/test_notify.c
+tests_unit_test_notify_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_notify_LDADD = libdaemon.a $(NET_TEST_LIBS)
