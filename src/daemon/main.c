@@ -18,17 +18,20 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/control.h"
 #include "daemon/notify.h"
 #include "daemon/supervisor.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "relay/control_path.h"
 #include "store/statedir.h"
 #include "store/store.h"
 
 #include "config.h"
 
 struct arguments {
-	const char *conf, *state;
+	const char *conf, *state, *socket;
+	bool own_state; /* --state was given */
 	bool once, dry_run, verbose;
 	const char **accounts; /* owned array */
 	size_t naccounts;
@@ -43,20 +46,30 @@ struct daemon {
 	struct loop *loop;
 	struct net *net;
 	struct supervisor *supervisor;
+	struct control *control;
+	char *socket; /* owned; its path */
 	struct watch answers;
 	struct signal_watch term, interrupt;
 };
 
 static const char usage_text[] =
-    "usage: mailhauld [-c FILE] [--state DIR] [--once] [--dry-run]\n"
-    "                 [--account NAME]... [--verbose]\n"
+    "usage: mailhauld [-c FILE] [--state DIR] [--socket PATH] [--once]\n"
+    "                 [--dry-run] [--account NAME]... [--verbose]\n"
     "       mailhauld --version | --help\n";
 
-enum { OPT_STATE = 256, OPT_ONCE, OPT_DRY_RUN, OPT_ACCOUNT, OPT_VERSION };
+enum {
+	OPT_STATE = 256,
+	OPT_SOCKET,
+	OPT_ONCE,
+	OPT_DRY_RUN,
+	OPT_ACCOUNT,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "state", required_argument, NULL, OPT_STATE },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "account", required_argument, NULL, OPT_ACCOUNT },
@@ -75,6 +88,10 @@ take_option(struct arguments *a, int option)
 		break;
 	case OPT_STATE:
 		a->state = optarg;
+		a->own_state = true;
+		break;
+	case OPT_SOCKET:
+		a->socket = optarg;
 		break;
 	case OPT_ONCE:
 		a->once = true;
@@ -207,6 +224,30 @@ on_signal(void *arg, int number)
 	supervisor_stop(arg);
 }
 
+/* Who polls once and goes has nothing to be asked. */
+static void
+open_control(struct daemon *d)
+{
+	struct control_place place = {
+		.socket = d->args.socket,
+		.state = d->args.state,
+		.own_state = d->args.own_state,
+	};
+	struct control_options o = {
+		.loop = d->loop,
+		.supervisor = d->supervisor,
+		.store = d->store,
+		.dir = &d->dir,
+		.conf_file = d->args.conf,
+	};
+
+	if (d->args.once)
+		return;
+	d->socket = control_path(&place, true);
+	o.socket = d->socket;
+	d->control = control_new(&o);
+}
+
 static int
 run(struct daemon *d)
 {
@@ -231,11 +272,13 @@ run(struct daemon *d)
 	    on_answers, d->store);
 	watch_set(&d->answers, true);
 	d->supervisor = supervisor_new(&o);
+	open_control(d);
 	signal_init(&d->term, d->loop, SIGTERM, on_signal, d->supervisor);
 	signal_init(&d->interrupt, d->loop, SIGINT, on_signal, d->supervisor);
 	notify_ready((unsigned)d->conf->naccounts);
 	loop_run(d->loop);
 	code = supervisor_exit_code(d->supervisor);
+	control_free(&d->control);
 	supervisor_free(&d->supervisor);
 	return code;
 }
@@ -252,6 +295,7 @@ shut_down(struct daemon *d)
 	net_free(&d->net);
 	loop_free(&d->loop);
 	conf_free(&d->conf);
+	free(d->socket);
 	free(d->args.accounts);
 }
 
