@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/control.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,14 +21,17 @@
 #include "daemon/status.h"
 #include "daemon/view.h"
 #include "relay/record_json.h"
+#include "store/statedir.h"
 #include "store/store.h"
 
-#define HELD_PAGE 256 /* rows, unless ?limit= says otherwise */
+#define COPY_NAME "backup-underway" /* in the state directory */
+#define HELD_PAGE 256               /* rows, unless ?limit= says otherwise */
 
 struct control {
 	struct control_options o;
 	char *path; /* owned; NULL: no socket was made */
 	struct control_server *server;
+	bool is_copying;             /* a backup */
 	LIST_HEAD(, errand) errands; /* owned */
 };
 
@@ -251,6 +257,78 @@ on_accepted(void *arg, struct store_answer *a)
 	end(e);
 }
 
+/* --- backup: made beside the state, without a name as soon as it is whole,
+ * and sent, because in its sandbox the daemon can write nowhere else */
+
+static char *
+copy_path(const struct control *c)
+{
+	size_t size = strlen(c->o.dir->path) + sizeof("/" COPY_NAME);
+	char *path = mem_alloc(size);
+
+	snprintf(path, size, "%s/%s", c->o.dir->path, COPY_NAME);
+	return path;
+}
+
+static void
+on_backed_up(void *arg, struct store_answer *a)
+{
+	struct errand *e = arg;
+	struct control *c = e->control;
+	struct stat st;
+	int fd;
+
+	c->is_copying = false;
+	if (!came_back(e, a))
+		return;
+	fd =
+	    openat(c->o.dir->dir, COPY_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	unlinkat(c->o.dir->dir, COPY_NAME, 0);
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		exchange_file(e->exchange, fd, (uint64_t)st.st_size);
+	else
+		exchange_error(e->exchange, 500, "the backup is not there");
+	end(e);
+}
+
+/* What is left of the disk is for the records of mail (CASES D1). */
+static bool
+has_room(const struct control *c)
+{
+	uint64_t room = statedir_room(c->o.dir->dir), need = c->o.min_free;
+	static const char *const files[] = { "state.db", "state.db-wal" };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (fstatat(c->o.dir->dir, files[i], &st, 0) == 0)
+			need += (uint64_t)st.st_size;
+	return room >= need;
+}
+
+static void
+back_up(struct control *c, struct exchange *x, const struct control_request *r)
+{
+	char *path;
+
+	if (c->is_copying) {
+		exchange_error(x, 409, "a backup is being made already");
+		return;
+	}
+	if (!has_room(c)) {
+		exchange_error(x, 507,
+		    "the disk of the state directory has no room for a copy "
+		    "beside min_free");
+		return;
+	}
+	c->is_copying = true;
+	/* Of a daemon that died. */
+	unlinkat(c->o.dir->dir, COPY_NAME, 0);
+	path = copy_path(c);
+	store_backup(c->o.store, path,
+	    (struct store_done){ on_backed_up, new_errand(c, x, r) });
+	free(path);
+}
+
 /* --- reload */
 
 static json_t *
@@ -330,10 +408,12 @@ run(void *arg, struct exchange *x, const struct control_request *r)
 	case CONTROL_RELOAD:
 		reload(c, x);
 		break;
+	case CONTROL_BACKUP:
+		back_up(c, x, r);
+		break;
 	case CONTROL_EVENTS:
 	case CONTROL_METRICS:
 	case CONTROL_HISTORY:
-	case CONTROL_BACKUP:
 		exchange_error(x, 404, "this is not there yet");
 		break;
 	}

@@ -9,6 +9,8 @@
 #ifndef DAEMON_CONTROL_H
 #define DAEMON_CONTROL_H
 
+#include <stdint.h>
+
 struct control;
 struct loop;
 struct statedir;
@@ -24,6 +26,7 @@ struct control_options {
 	const char *socket;    /* path */
 	const char *group;     /* NULL: see control_socket.h */
 	const char *listen;    /* read-only, on loopback; NULL: nowhere */
+	uint64_t min_free;     /* bytes of the disk that no backup takes */
 };
 
 /* A place where it cannot listen is logged and left out: mail goes on without

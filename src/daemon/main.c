@@ -239,6 +239,9 @@ open_control(struct daemon *d)
 		.store = d->store,
 		.dir = &d->dir,
 		.conf_file = d->args.conf,
+		.group = d->conf->control_group,
+		.listen = d->conf->listen,
+		.min_free = d->conf->min_free,
 	};
 
 	if (d->args.once)

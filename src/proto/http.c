@@ -154,6 +154,7 @@ http_reason(unsigned code)
 		{ 500, "Internal Server Error" },
 		{ 501, "Not Implemented" },
 		{ 503, "Service Unavailable" },
+		{ 507, "Insufficient Storage" },
 		{ 505, "HTTP Version Not Supported" },
 	};
 
