@@ -6,7 +6,7 @@
 # To build, to run servers for the demo and the live tests, to test.
 BUILD_PACKAGES="autoconf automake gcc libc6-dev make pkg-config libevent-dev
     libssl-dev libsqlite3-dev libconfig-dev libgsasl-dev libsystemd-dev
-    libjansson-dev"
+    libjansson-dev libcurl4-openssl-dev"
 SERVER_PACKAGES="python3 openssl dovecot-core dovecot-imapd dovecot-pop3d
     dovecot-lmtpd postfix"
 CHECK_PACKAGES="binutils clang clang-format faketime libcmocka-dev mandoc

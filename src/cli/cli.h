@@ -5,10 +5,12 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
+#include "relay/control_path.h"
+
 /* What stands in front of the command's name. */
 struct cli_options {
 	const char *conf_file;
-	const char *state; /* directory */
+	struct control_place place; /* of the state and of the daemon */
 };
 
 struct cli_command {
@@ -23,10 +25,14 @@ struct cli_command {
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 int cli_accept(const struct cli_options *o, int argc, char **argv);
-int cli_check(const struct cli_options *o, int argc, char **argv);
-int cli_resume(const struct cli_options *o, int argc, char **argv);
-int cli_held(const struct cli_options *o, int argc, char **argv);
 int cli_backup(const struct cli_options *o, int argc, char **argv);
+int cli_check(const struct cli_options *o, int argc, char **argv);
+int cli_held(const struct cli_options *o, int argc, char **argv);
+int cli_pause(const struct cli_options *o, int argc, char **argv);
+int cli_poll(const struct cli_options *o, int argc, char **argv);
+int cli_reload(const struct cli_options *o, int argc, char **argv);
 int cli_restore(const struct cli_options *o, int argc, char **argv);
+int cli_resume(const struct cli_options *o, int argc, char **argv);
+int cli_status(const struct cli_options *o, int argc, char **argv);
 
 #endif

@@ -12,102 +12,73 @@
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include "base/ascii.h"
 #include "base/span.h"
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/offline.h"
+#include "cli/text.h"
+#include "relay/record_json.h"
 #include "store/store.h"
 
 #define PAGE 256
-#define NAME_MAX_SIZE 32 /* of a trace or a number */
-#define TEXT_MAX 128     /* of a UID on the terminal */
 
 struct held {
+	struct client *client;
 	struct offline state;
-	struct store_choice choice;
-	json_t *json; /* --json: the array that is printed at the end */
-	bool all;     /* --all: no name is wanted */
-	bool whole;   /* show: everything about each */
-	int64_t after;
-	uint64_t count;
-	size_t page; /* rows of the last answer */
-	bool ok;
+	bool offline;               /* no daemon runs, and the state is open */
+	const char *name, *account; /* NULL: not given */
+	bool json, all, whole;      /* --json, --all, show */
+	int code;
+	json_t *answer; /* owned; of the last request */
 };
 
 /* --- what a person reads */
 
 static const char *
-name_of(const struct store_held *h, char name[NAME_MAX_SIZE])
+text_of(const json_t *o, const char *key)
 {
-	if (h->trace[0] != '\0')
-		return h->trace;
-	snprintf(name, NAME_MAX_SIZE, "%lld", (long long)h->id);
-	return name;
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s != NULL ? s : "";
+}
+
+static int64_t
+number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
 }
 
 static const char *
-size_of(const struct store_held *h, char text[NAME_MAX_SIZE])
+size_of(const json_t *o, char text[TEXT_MAX])
 {
-	if (h->size == 0)
-		return "-";
-	snprintf(text, NAME_MAX_SIZE, "%llu", (unsigned long long)h->size);
+	int64_t size = number_of(o, "size");
+
+	snprintf(text, TEXT_MAX, size > 0 ? "%lld" : "-", (long long)size);
 	return text;
 }
 
-/* In the largest unit that leaves a number: 59s, 59m, 23h, 400d. */
-static const char *
-age_of(int64_t since, char text[NAME_MAX_SIZE])
-{
-	int64_t s = (int64_t)time(NULL) - since;
-
-	if (s < 0)
-		s = 0; /* the clock went back */
-	if (s < 60)
-		snprintf(text, NAME_MAX_SIZE, "%llds", (long long)s);
-	else if (s < 60 * 60)
-		snprintf(text, NAME_MAX_SIZE, "%lldm", (long long)(s / 60));
-	else if (s < 24 * 60 * 60)
-		snprintf(text, NAME_MAX_SIZE, "%lldh", (long long)(s / 3600));
-	else
-		snprintf(text, NAME_MAX_SIZE, "%lldd", (long long)(s / 86400));
-	return text;
-}
-
-static const char *
-date_of(int64_t when, char text[NAME_MAX_SIZE])
-{
-	time_t t = (time_t)when;
-	struct tm tm;
-
-	if (localtime_r(&t, &tm) == NULL ||
-	    strftime(text, NAME_MAX_SIZE, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
-		snprintf(text, NAME_MAX_SIZE, "%lld", (long long)when);
-	return text;
-}
-
-#define ROW "%-26s  %-14s %-12s %-12s %9s %5s  %s%s\n"
+#define ROW "%-26s  %-14s %-12.120s %-12s %9s %5s  %s%s\n"
 
 static void
-print_row(const struct store_held *h)
+print_row(const json_t *o)
 {
-	char name[NAME_MAX_SIZE], size[NAME_MAX_SIZE], age[NAME_MAX_SIZE];
-	char uid[TEXT_MAX];
+	char size[TEXT_MAX], age[TEXT_MAX];
+	bool doubt = json_is_true(json_object_get(o, "doubt"));
 
-	printf(ROW, name_of(h, name), h->account,
-	    ascii_clean(uid, sizeof(uid), h->uid, strlen(h->uid)),
-	    h->destination, size_of(h, size), age_of(h->changed, age), h->reply,
-	    h->doubt ? " (a copy may have arrived)" : "");
+	printf(ROW, text_of(o, "name"), text_of(o, "account"),
+	    text_of(o, "uid"), text_of(o, "destination"), size_of(o, size),
+	    text_span(age, time(NULL) - number_of(o, "held_since")),
+	    text_of(o, "reason"), doubt ? " (a copy may have arrived)" : "");
 }
 
 static void
-print_whole(const struct store_held *h)
+print_whole(const json_t *o)
 {
-	char name[NAME_MAX_SIZE], size[NAME_MAX_SIZE], seen[NAME_MAX_SIZE];
-	char since[NAME_MAX_SIZE], uid[STORE_UID_MAX + 1];
+	char size[TEXT_MAX], seen[TEXT_MAX], since[TEXT_MAX];
+	bool doubt = json_is_true(json_object_get(o, "doubt"));
 
 	printf("%s\n"
 	       "  account:      %s, %s, uid %s\n"
@@ -115,37 +86,21 @@ print_whole(const struct store_held *h)
 	       "  size:         %s\n"
 	       "  first seen:   %s\n"
 	       "  held since:   %s\n"
-	       "  attempts:     %u%s\n"
+	       "  attempts:     %lld%s\n"
 	       "  why:          %s\n",
-	    name_of(h, name), h->account, h->folder,
-	    ascii_clean(uid, sizeof(uid), h->uid, strlen(h->uid)),
-	    h->destination, size_of(h, size), date_of(h->first_seen, seen),
-	    date_of(h->changed, since), h->attempt,
-	    h->doubt ? ", one of which may have been accepted" : "", h->reply);
-}
-
-/* The same for programs; times in seconds since 1970.  json_pack() fails for
- * want of memory only: what is not ASCII was cleaned. */
-static void
-add_object(json_t *array, const struct store_held *h)
-{
-	char name[NAME_MAX_SIZE], uid[STORE_UID_MAX + 1];
-	json_t *o = json_pack("{ss ss ss ss ss sI sI sb sI sI ss}", "name",
-	    name_of(h, name), "account", h->account, "folder", h->folder, "uid",
-	    ascii_clean(uid, sizeof(uid), h->uid, strlen(h->uid)),
-	    "destination", h->destination, "size", (json_int_t)h->size,
-	    "attempt", (json_int_t)h->attempt, "doubt", (int)h->doubt,
-	    "first_seen", (json_int_t)h->first_seen, "held_since",
-	    (json_int_t)h->changed, "reason", h->reply);
-
-	if (json_array_append_new(array, o) != 0)
-		abort();
+	    text_of(o, "name"), text_of(o, "account"), text_of(o, "folder"),
+	    text_of(o, "uid"), text_of(o, "destination"), size_of(o, size),
+	    text_date(seen, number_of(o, "first_seen")),
+	    text_date(since, number_of(o, "held_since")),
+	    (long long)number_of(o, "attempt"),
+	    doubt ? ", one of which may have been accepted" : "",
+	    text_of(o, "reason"));
 }
 
 static void
-print_json(const struct held *h)
+print_json(json_t *rows)
 {
-	json_t *o = json_pack("{sO}", "held", h->json);
+	json_t *o = json_pack("{sO}", "held", rows);
 
 	if (o == NULL || json_dumpf(o, stdout, JSON_INDENT(2)) != 0)
 		abort();
@@ -153,14 +108,46 @@ print_json(const struct held *h)
 	json_decref(o);
 }
 
-/* --- answers of the store */
+static void
+print_rows(const struct held *h, const json_t *rows)
+{
+	size_t i;
+	json_t *o;
+
+	if (!h->whole && json_array_size(rows) > 0)
+		printf(ROW, "NAME", "ACCOUNT", "UID", "DESTINATION", "SIZE",
+		    "HELD", "WHY", "");
+	json_array_foreach(rows, i, o)
+	{
+		if (h->whole)
+			print_whole(o);
+		else
+			print_row(o);
+	}
+}
+
+/* --- asking the daemon, or the state when there is none */
+
+static struct store_choice
+choice_of(const struct held *h)
+{
+	struct store_choice c = { .account = h->account };
+	uint64_t id;
+
+	if (h->name != NULL && span_uint(span_str(h->name), INT64_MAX, &id))
+		c.id = (int64_t)id;
+	else
+		c.trace = h->name;
+	return c;
+}
 
 static void
 on_answer(struct held *h, const struct store_answer *a)
 {
-	h->ok = a->ok;
-	if (!a->ok)
+	if (!a->ok) {
 		fprintf(stderr, "mailhaul: %s\n", a->fault.text);
+		h->code = EX_IOERR;
+	}
 	offline_answered(&h->state);
 }
 
@@ -169,20 +156,10 @@ on_page(void *arg, struct store_answer *a)
 {
 	struct held *h = arg;
 
-	if (h->count == 0 && a->nrows > 0 && !h->whole && h->json == NULL)
-		printf(ROW, "NAME", "ACCOUNT", "UID", "DESTINATION", "SIZE",
-		    "HELD", "WHY", "");
-	for (size_t i = 0; i < a->nrows; i++) {
-		h->after = a->rows[i].id;
-		if (h->json != NULL)
-			add_object(h->json, &a->rows[i]);
-		else if (h->whole)
-			print_whole(&a->rows[i]);
-		else
-			print_row(&a->rows[i]);
-	}
-	h->count += a->nrows;
-	h->page = a->nrows;
+	h->answer = json_pack("{so so}", "held",
+	    record_held_json(a->rows, a->nrows), "next",
+	    a->nrows == PAGE ? json_integer(a->rows[PAGE - 1].id)
+			     : json_null());
 	on_answer(h, a);
 }
 
@@ -191,107 +168,138 @@ on_decided(void *arg, struct store_answer *a)
 {
 	struct held *h = arg;
 
-	h->count = a->decided;
+	h->answer = json_pack("{sI}", "decided", (json_int_t)a->decided);
 	on_answer(h, a);
+}
+
+/* verb NULL: the page behind after.  false: h->code says why. */
+static bool
+ask_state(struct held *h, const char *verb, int64_t after)
+{
+	struct store_choice c = choice_of(h);
+	struct store_done done = { verb == NULL ? on_page : on_decided, h };
+
+	if (verb == NULL)
+		store_held_list(h->state.store, &c, after, PAGE, done);
+	else if (strcmp(verb, "release") == 0)
+		store_held_release(h->state.store, &c, time(NULL), done);
+	else
+		store_held_drop(h->state.store, &c, time(NULL), done);
+	offline_wait(&h->state);
+	return h->code == EX_OK;
+}
+
+static enum client_result
+ask_daemon(struct held *h, const char *verb, int64_t after)
+{
+	struct client_call call = {
+		.post = verb != NULL,
+		.path = "/v1/held",
+		.name = h->name,
+		.verb = verb,
+		.account = h->account,
+		.after = after,
+		.limit = verb == NULL ? PAGE : 0,
+	};
+	enum client_result result;
+
+	call.quiet = true;
+	result = client_call(h->client, &call, &h->answer, &h->code);
+	/* That there is none is told in the same words with and without it. */
+	if (result == CLIENT_FAILED && call.code != 404)
+		fprintf(stderr, "mailhaul: %s\n", call.why);
+	if (call.code == 404)
+		h->code = EX_OK;
+	return result;
+}
+
+static bool
+ask(struct held *h, const char *verb, int64_t after)
+{
+	enum client_result result = CLIENT_ABSENT;
+
+	json_decref(h->answer);
+	h->answer = NULL;
+	if (!h->offline)
+		result = ask_daemon(h, verb, after);
+	if (result != CLIENT_ABSENT)
+		return h->code == EX_OK;
+	if (!h->offline && !offline_open(&h->state, h->client, &h->code))
+		return false;
+	h->offline = true;
+	h->code = EX_OK;
+	return ask_state(h, verb, after);
 }
 
 /* --- the commands */
 
-static int
-not_found(const struct held *h)
+static void
+not_found(struct held *h)
 {
-	if (h->choice.trace == NULL && h->choice.id == 0) {
-		if (h->json == NULL)
-			puts("no message is held");
-		return EX_OK;
+	if (h->name != NULL) {
+		fputs("mailhaul: no held message has that name\n", stderr);
+		h->code = EX_NOINPUT;
+	} else if (!h->json) {
+		puts("no message is held");
 	}
-	fputs("mailhaul: no held message has that name\n", stderr);
-	return EX_NOINPUT;
 }
 
-static int
+static void
 list(struct held *h)
 {
+	json_t *rows = json_array(), *next;
+	int64_t after = 0;
+
 	do {
-		store_held_list(h->state.store, &h->choice, h->after, PAGE,
-		    (struct store_done){ on_page, h });
-		offline_wait(&h->state);
-	} while (h->ok && h->page == PAGE);
-	if (!h->ok)
-		return EX_IOERR;
-	if (h->json != NULL)
-		print_json(h);
-	return h->count > 0 ? EX_OK : not_found(h);
+		if (!ask(h, NULL, after))
+			break;
+		json_array_extend(rows, json_object_get(h->answer, "held"));
+		next = json_object_get(h->answer, "next");
+		after = json_integer_value(next);
+	} while (after > 0);
+	if (h->code == EX_OK && h->json)
+		print_json(rows);
+	else if (h->code == EX_OK)
+		print_rows(h, rows);
+	if (h->code == EX_OK && json_array_size(rows) == 0)
+		not_found(h);
+	json_decref(rows);
 }
 
-static int
-decide(struct held *h,
-    void (*request)(struct store *s, const struct store_choice *c, int64_t now,
-	struct store_done done),
-    const char *outcome)
+static void
+decide(struct held *h, const char *verb)
 {
-	request(h->state.store, &h->choice, time(NULL),
-	    (struct store_done){ on_decided, h });
-	offline_wait(&h->state);
-	if (!h->ok)
-		return EX_IOERR;
-	if (h->count == 0)
-		return not_found(h);
-	printf("%llu %s\n", (unsigned long long)h->count, outcome);
-	return EX_OK;
-}
+	int64_t n;
 
-static int
-release(struct held *h)
-{
-	return decide(h, store_held_release, "released: sent at the next poll");
-}
-
-static int
-drop(struct held *h)
-{
-	return decide(
-	    h, store_held_drop, "dropped: never relayed, and left where it is");
-}
-
-static const struct verb {
-	const char *name;
-	bool chooses; /* wants a name, or --all and an account */
-	int (*run)(struct held *h);
-} verbs[] = {
-	{ "show", false, list },
-	{ "release", true, release },
-	{ "drop", true, drop },
-};
-
-/* "42", or "#42" as people write numbers. */
-static bool
-take_name(struct store_choice *c, const char *arg)
-{
-	struct span digits = span_str(arg[0] == '#' ? arg + 1 : arg);
-	uint64_t id;
-
-	if (c->trace != NULL || c->id != 0)
-		return false;
-	if (span_uint(digits, INT64_MAX, &id) && id > 0)
-		c->id = (int64_t)id;
+	if (!ask(h, verb, 0))
+		return;
+	n = number_of(h->answer, "decided");
+	if (n == 0)
+		not_found(h);
+	else if (strcmp(verb, "drop") == 0)
+		printf("%lld dropped: never relayed, and left where it is\n",
+		    (long long)n);
 	else
-		c->trace = arg;
-	return arg[0] != '-' && arg[0] != '\0';
+		printf("%lld released: sent %s\n", (long long)n,
+		    h->offline ? "at the next poll" : "now");
 }
 
 static bool
 take_arguments(struct held *h, int argc, char **argv)
 {
 	for (int i = 0; i < argc; i++) {
-		if (strcmp(argv[i], "--all") == 0)
+		const char *arg = argv[i];
+
+		if (strcmp(arg, "--all") == 0)
 			h->all = true;
-		else if (strcmp(argv[i], "--json") == 0 && h->json == NULL)
-			h->json = json_array();
-		else if (strcmp(argv[i], "--account") == 0 && i + 1 < argc)
-			h->choice.account = argv[++i];
-		else if (!take_name(&h->choice, argv[i]))
+		else if (strcmp(arg, "--json") == 0 && !h->json)
+			h->json = true;
+		else if (strcmp(arg, "--account") == 0 && i + 1 < argc)
+			h->account = argv[++i];
+		else if (h->name != NULL || arg[0] == '-' || arg[0] == '\0')
 			return false;
+		else /* "42", or "#42" as people write numbers */
+			h->name = arg[0] == '#' ? arg + 1 : arg;
 	}
 	return true;
 }
@@ -300,63 +308,48 @@ take_arguments(struct held *h, int argc, char **argv)
 static bool
 chosen(const struct held *h)
 {
-	if (h->choice.trace != NULL || h->choice.id != 0)
-		return !h->all;
-	return h->all && h->choice.account != NULL;
+	return h->name != NULL ? !h->all : h->all && h->account != NULL;
 }
 
-static int
-run(struct held *h, const char *state, int (*command)(struct held *h))
-{
-	int code = EX_NOINPUT;
-
-	if (access(state, F_OK) != 0) {
-		perror(state); /* a look must not make one */
-		return code;
-	}
-	if (!offline_open(&h->state, state, &code))
-		return code;
-	code = command(h);
-	offline_close(&h->state);
-	return code;
-}
-
-static const struct verb *
+/* The word behind "held", which may be missing. */
+static const char *
 find_verb(int argc, char **argv)
 {
+	static const char *const verbs[] = { "list", "show", "release",
+		"drop" };
+
 	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(*verbs); i++)
-		if (strcmp(argv[1], verbs[i].name) == 0)
-			return &verbs[i];
+		if (strcmp(argv[1], verbs[i]) == 0)
+			return verbs[i];
 	return NULL;
-}
-
-static int
-understand(struct held *h, const struct verb *verb, int argc, char **argv)
-{
-	bool decides = verb != NULL && verb->chooses;
-	int skip = verb != NULL ? 2 : 1;
-
-	h->whole = verb != NULL && !decides;
-	if (!take_arguments(h, argc - skip, argv + skip))
-		return cli_usage_error(
-		    "held takes show, release or drop, the name of one "
-		    "message, --account NAME, --all and --json");
-	if (decides && (!chosen(h) || h->json != NULL))
-		return cli_usage_error("held %s wants the name of one message, "
-				       "or --all --account NAME",
-		    verb->name);
-	return EX_OK;
 }
 
 int
 cli_held(const struct cli_options *o, int argc, char **argv)
 {
-	const struct verb *verb = find_verb(argc, argv);
-	struct held h = { .ok = false };
-	int code = understand(&h, verb, argc, argv);
+	const char *verb = find_verb(argc, argv);
+	struct held h = { .code = EX_OK };
+	int skip = verb != NULL ? 2 : 1;
+	bool decides;
 
-	if (code == EX_OK)
-		code = run(&h, o->state, verb != NULL ? verb->run : list);
-	json_decref(h.json);
-	return code;
+	if (!take_arguments(&h, argc - skip, argv + skip))
+		return cli_usage_error(
+		    "held takes list, show, release or drop, the name of one "
+		    "message, --account NAME, --all and --json");
+	h.whole = verb != NULL && strcmp(verb, "show") == 0;
+	decides = verb != NULL && !h.whole && strcmp(verb, "list") != 0;
+	if (decides && (!chosen(&h) || h.json))
+		return cli_usage_error("held %s wants the name of one message, "
+				       "or --all --account NAME",
+		    verb);
+	h.client = client_new(o);
+	if (decides)
+		decide(&h, verb);
+	else
+		list(&h);
+	if (h.offline)
+		offline_close(&h.state);
+	json_decref(h.answer);
+	client_free(&h.client);
+	return h.code;
 }

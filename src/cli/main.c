@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <locale.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,19 +15,25 @@
 #include "cli/cli.h"
 
 static const struct cli_command commands[] = {
-	{ "accept", "NAME ...",
-	    "decide about unknown messages: --as-known or --relay",
-	    cli_accept },
-	{ "check", "[--options]",
-	    "read the configuration and name every mistake", cli_check },
+	{ "status", "[--watch | --json]", "what mailhauld does now",
+	    cli_status },
+	{ "poll", "ACCOUNT", "look for new mail now", cli_poll },
+	{ "pause", "NAME", "leave an account or destination alone", cli_pause },
 	{ "resume", "NAME", "end the pause of an account or destination",
 	    cli_resume },
 	{ "held",
-	    "[show|release|drop] [NAME | --all] "
-	    "[--account NAME] [--json]",
+	    "[list|show|release|drop] [NAME | --all] "
+	    "[--account ACCOUNT] [--json]",
 	    "what waits for a decision, and the decision", cli_held },
+	{ "accept", "ACCOUNT --as-known | --relay",
+	    "decide about unknown messages", cli_accept },
+	{ "check", "[--options]",
+	    "read the configuration and name every mistake", cli_check },
+	{ "reload", "", "make mailhauld read its configuration again",
+	    cli_reload },
 	{ "backup", "FILE", "write the state into a new file", cli_backup },
-	{ "restore", "FILE", "begin anew from a backup", cli_restore },
+	{ "restore", "[--force] [--as-known | --relay] FILE",
+	    "begin anew from a backup", cli_restore },
 };
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
 
@@ -46,10 +53,11 @@ cli_usage_error(const char *fmt, ...)
 static int
 help(void)
 {
-	printf("usage: mailhaul [-c FILE] [--state DIR] COMMAND\n"
-	       "       mailhaul --help | --version\n"
-	       "FILE is " SYSCONFDIR "/mailhaul/mailhaul.conf unless given.\n"
-	       "commands:\n");
+	printf(
+	    "usage: mailhaul [-c FILE] [--state DIR] [--socket PATH] COMMAND\n"
+	    "       mailhaul --help | --version\n"
+	    "FILE is " SYSCONFDIR "/mailhaul/mailhaul.conf unless given.\n"
+	    "commands:\n");
 	for (size_t i = 0; i < ncommands; i++)
 		printf("  %s %s\n\t%s\n", commands[i].name, commands[i].args,
 		    commands[i].help);
@@ -90,13 +98,15 @@ take_value(const char *name, int argc, char **argv, int *i, const char **value)
 int
 main(int argc, char **argv)
 {
-	const char *systemd = getenv("STATE_DIRECTORY");
+	const char *systemd = getenv("STATE_DIRECTORY"), *state = NULL;
 	struct cli_options o = {
 		.conf_file = SYSCONFDIR "/mailhaul/mailhaul.conf",
-		.state =
+		.place.state =
 		    systemd != NULL ? systemd : LOCALSTATEDIR "/lib/mailhaul",
 	};
 	int i;
+
+	setlocale(LC_CTYPE, "");
 
 	/* Options of the command itself stand behind its name. */
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -107,9 +117,14 @@ main(int argc, char **argv)
 			return finish(EX_OK);
 		}
 		if (!take_value("-c", argc, argv, &i, &o.conf_file) &&
-		    !take_value("--state", argc, argv, &i, &o.state))
+		    !take_value("--state", argc, argv, &i, &state) &&
+		    !take_value("--socket", argc, argv, &i, &o.place.socket))
 			return cli_usage_error(
 			    "%s is no option, or wants a value", argv[i]);
+	}
+	if (state != NULL) {
+		o.place.state = state;
+		o.place.own_state = true;
 	}
 	return finish(dispatch(&o, argc - i, argv + i));
 }

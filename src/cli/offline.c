@@ -4,23 +4,41 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
+#include "cli/client.h"
 #include "store/store.h"
 
 bool
-offline_open(struct offline *o, const char *path, int *exit_r)
+offline_open_dir(struct offline *o, const struct client *c, int *exit_r)
 {
+	const char *path = client_state(c);
 	struct fault f;
 
 	*o = (struct offline){ 0 };
-	if (!statedir_open(&o->dir, path, exit_r, &f)) {
-		fprintf(stderr, "mailhaul: %s\n", f.text);
-		if (*exit_r == EX_TEMPFAIL)
-			fputs("mailhaul: stop mailhauld first: this command "
-			      "works on the state itself\n",
-			    stderr);
+	if (access(path, F_OK) != 0) {
+		perror(path);
+		*exit_r = EX_NOINPUT;
 		return false;
 	}
+	if (statedir_open(&o->dir, path, exit_r, &f))
+		return true;
+	fprintf(stderr, "mailhaul: %s\n", f.text);
+	if (*exit_r == EX_TEMPFAIL)
+		fprintf(stderr,
+		    "mailhaul: mailhauld is running, but not listening at %s: "
+		    "say --socket, or stop it\n",
+		    client_socket(c));
+	return false;
+}
+
+bool
+offline_open(struct offline *o, const struct client *c, int *exit_r)
+{
+	struct fault f;
+
+	if (!offline_open_dir(o, c, exit_r))
+		return false;
 	o->store = store_open(&o->dir, false, exit_r, &f);
 	if (o->store != NULL)
 		return true;

@@ -10,16 +10,19 @@
 
 #include "store/statedir.h"
 
+struct client;
 struct store;
 
 struct offline {
 	struct statedir dir;
-	struct store *store;
-	bool answered; /* set by offline_done() */
+	struct store *store; /* NULL: only the directory was opened */
+	bool answered;
 };
 
-/* false: it said why, *exit_r is a sysexits code. */
-bool offline_open(struct offline *o, const char *path, int *exit_r);
+/* The state that c found nobody to ask about.  A look does not make one: it
+ * must be there.  false: it was said why, *exit_r is a sysexits code. */
+bool offline_open(struct offline *o, const struct client *c, int *exit_r);
+bool offline_open_dir(struct offline *o, const struct client *c, int *exit_r);
 /* Runs the store until the one request that is outstanding has called
  * offline_answered(). */
 void offline_wait(struct offline *o);

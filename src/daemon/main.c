@@ -18,17 +18,22 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/control.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "daemon/supervisor.h"
+#include "daemon/view.h"
 #include "net/conn.h"
 #include "net/loop.h"
+#include "relay/control_path.h"
 #include "store/statedir.h"
 #include "store/store.h"
 
 #include "config.h"
 
 struct arguments {
-	const char *conf, *state;
+	const char *conf, *state, *socket;
+	bool own_state; /* --state was given */
 	bool once, dry_run, verbose;
 	const char **accounts; /* owned array */
 	size_t naccounts;
@@ -43,20 +48,30 @@ struct daemon {
 	struct loop *loop;
 	struct net *net;
 	struct supervisor *supervisor;
+	struct control *control;
+	char *socket; /* owned; its path */
 	struct watch answers;
-	struct signal_watch term, interrupt;
+	struct signal_watch term, interrupt, hangup;
 };
 
 static const char usage_text[] =
-    "usage: mailhauld [-c FILE] [--state DIR] [--once] [--dry-run]\n"
-    "                 [--account NAME]... [--verbose]\n"
+    "usage: mailhauld [-c FILE] [--state DIR] [--socket PATH] [--once]\n"
+    "                 [--dry-run] [--account NAME]... [--verbose]\n"
     "       mailhauld --version | --help\n";
 
-enum { OPT_STATE = 256, OPT_ONCE, OPT_DRY_RUN, OPT_ACCOUNT, OPT_VERSION };
+enum {
+	OPT_STATE = 256,
+	OPT_SOCKET,
+	OPT_ONCE,
+	OPT_DRY_RUN,
+	OPT_ACCOUNT,
+	OPT_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "state", required_argument, NULL, OPT_STATE },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
 	{ "once", no_argument, NULL, OPT_ONCE },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
 	{ "account", required_argument, NULL, OPT_ACCOUNT },
@@ -75,6 +90,10 @@ take_option(struct arguments *a, int option)
 		break;
 	case OPT_STATE:
 		a->state = optarg;
+		a->own_state = true;
+		break;
+	case OPT_SOCKET:
+		a->socket = optarg;
 		break;
 	case OPT_ONCE:
 		a->once = true;
@@ -212,9 +231,52 @@ on_look(void *arg, struct notify_status *status_r)
 {
 	const struct daemon *d = arg;
 
-	status_r->accounts =
-	    (unsigned)(d->args.naccounts > 0 ? d->args.naccounts
-					     : d->conf->naccounts);
+	status_r->accounts = (unsigned)view_accounts(d->supervisor);
+	for (size_t i = 0; i < status_r->accounts; i++) {
+		struct view_account v;
+
+		view_account(d->supervisor, i, &v);
+		status_r->failing += v.failures > 0;
+	}
+}
+
+static void
+on_hangup(void *arg, int number)
+{
+	struct daemon *d = arg;
+	struct conf_problems problems = { 0 };
+	struct fault why;
+
+	(void)number;
+	reload(d->args.conf, d->supervisor, &problems, &why);
+	conf_problems_free(&problems);
+}
+
+/* Who polls once and goes has nothing to be asked. */
+static void
+open_control(struct daemon *d)
+{
+	struct control_place place = {
+		.socket = d->args.socket,
+		.state = d->args.state,
+		.own_state = d->args.own_state,
+	};
+	struct control_options o = {
+		.loop = d->loop,
+		.supervisor = d->supervisor,
+		.store = d->store,
+		.dir = &d->dir,
+		.conf_file = d->args.conf,
+		.group = d->conf->control_group,
+		.listen = d->conf->listen,
+		.min_free = d->conf->min_free,
+	};
+
+	if (d->args.once)
+		return;
+	d->socket = control_path(&place, true);
+	o.socket = d->socket;
+	d->control = control_new(&o);
 }
 
 static int
@@ -241,13 +303,16 @@ run(struct daemon *d)
 	    on_answers, d->store);
 	watch_set(&d->answers, true);
 	d->supervisor = supervisor_new(&o);
+	open_control(d);
 	signal_init(&d->term, d->loop, SIGTERM, on_signal, d->supervisor);
 	signal_init(&d->interrupt, d->loop, SIGINT, on_signal, d->supervisor);
+	signal_init(&d->hangup, d->loop, SIGHUP, on_hangup, d);
 	notify_open(d->loop, d->store, on_look, d);
 	notify_ready(NULL);
 	loop_run(d->loop);
 	notify_close();
 	code = supervisor_exit_code(d->supervisor);
+	control_free(&d->control);
 	supervisor_free(&d->supervisor);
 	return code;
 }
@@ -260,10 +325,12 @@ shut_down(struct daemon *d)
 		statedir_close(&d->dir);
 	signal_free(&d->term);
 	signal_free(&d->interrupt);
+	signal_free(&d->hangup);
 	watch_free(&d->answers);
 	net_free(&d->net);
 	loop_free(&d->loop);
 	conf_free(&d->conf);
+	free(d->socket);
 	free(d->args.accounts);
 }
 

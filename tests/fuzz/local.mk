@@ -3,6 +3,7 @@
 # gives it its corpus during make check.  A new one: a line in FUZZERS, the three
 # lines below it, and seeds in tests/fuzz/corpus/X.
 FUZZERS = tests/fuzz/fuzz_conf \
+	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_dot \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_imap \
@@ -28,6 +29,12 @@ EXTRA_DIST += tests/trail.h tests/fuzz/fuzz.h tests/fuzz/corpus \
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = libconf.a libbase.a $(CONFIG_LIBS) $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fuzz/control.dict
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_control_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_control_LDADD = libdaemon.a libproto.a libbase.a \
+	$(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_dot_LDFLAGS = $(FUZZ_LINK)

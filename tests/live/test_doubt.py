@@ -264,7 +264,10 @@ def test_held_usage(world, haul, user, port):
         haul.to_recorder(recorder)
         running = haul.start()
         wait_for("the first poll", lambda: "first poll" in running.text())
-        assert haul.held(expect=75).lines("stop mailhauld first")
+        assert haul.held().log == "no message is held\n"
+        # Running, but not to be found.
+        said = haul.command("--socket", haul.path + "/x", "held")
+        assert said.code == 75 and said.lines("mailhauld is running, but not")
         running.stop()
         assert haul.held().log == "no message is held\n"
 
