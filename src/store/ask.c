@@ -178,6 +178,19 @@ store_headers(struct store *s, int64_t mailbox,
 }
 
 void
+store_marked(struct store *s, int64_t mailbox, const uint32_t *uids, size_t n)
+{
+	struct request *r = request_new(mark_listed, mailbox, nobody);
+	uint32_t *copy = mem_array(n, sizeof(*copy));
+
+	if (n > 0)
+		memcpy(copy, uids, n * sizeof(*copy));
+	r->owned = copy;
+	r->marks.n = n;
+	request_send(s, r);
+}
+
+void
 store_accept(
     struct store *s, const char *account, bool as_known, struct store_done done)
 {

@@ -19,6 +19,7 @@
 #define NAME "state.db"
 
 static const char phase[] = "state";
+_Static_assert(DB_ID_SIZE == STATEDIR_ID_SIZE, "one install id");
 
 /* --- errors ----------------------------------------------------------- */
 
@@ -405,7 +406,7 @@ create(struct db *db)
 }
 
 static bool
-read_meta(struct db *db, char id_r[STATEDIR_ID_SIZE])
+read_meta(struct db *db)
 {
 	struct query *q =
 	    db_query(db, "SELECT install_id, install_key, tries FROM meta");
@@ -416,8 +417,7 @@ read_meta(struct db *db, char id_r[STATEDIR_ID_SIZE])
 		memcpy(db->install_key, sqlite3_column_blob(q->stmt, 1),
 		    DB_KEY_SIZE);
 		db->tries = query_get(q, 2);
-		snprintf(id_r, STATEDIR_ID_SIZE, "%s",
-		    (const char *)sqlite3_column_text(q->stmt, 0));
+		query_copy(q, 0, db->install_id, sizeof(db->install_id));
 	}
 	sqlite3_reset(q->stmt);
 	return found;
@@ -476,9 +476,10 @@ is_sound(struct db *db)
 static bool
 check_contents(struct db *db, struct statedir *d, struct fault *fault_r)
 {
-	if (!is_sound(db) || !read_meta(db, d->id))
+	if (!is_sound(db) || !read_meta(db))
 		return db->error != SQLITE_OK ||
 		       refuse(fault_r, d->path, "is damaged: restore a backup");
+	memcpy(d->id, db->install_id, sizeof(d->id));
 	return true;
 }
 
@@ -526,7 +527,6 @@ connect_file(struct db *db, const struct statedir *d)
 static void
 open_memory(struct db *db)
 {
-	char id[STATEDIR_ID_SIZE];
 	int code = sqlite3_open_v2(":memory:", &db->sql,
 	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
 		SQLITE_OPEN_EXRESCODE,
@@ -536,7 +536,7 @@ open_memory(struct db *db)
 		fail(db, code);
 	settle(db);
 	create(db);
-	read_meta(db, id);
+	read_meta(db);
 }
 
 bool

@@ -24,6 +24,7 @@
 struct statedir;
 
 #define DB_KEY_SIZE 32
+#define DB_ID_SIZE 33 /* as STATEDIR_ID_SIZE */
 
 struct db;
 
@@ -41,6 +42,7 @@ struct db {
 	int error;    /* SQLITE_OK, or the code that ended it all */
 	char message[160];          /* what SQLite said to it */
 	LIST_HEAD(, query) queries; /* owned */
+	char install_id[DB_ID_SIZE];
 	unsigned char install_key[DB_KEY_SIZE];
 	int64_t clock_wall, clock_boot; /* of clock.c; boot 0: not looked yet */
 	int64_t tries;                  /* on record; see stamp.h */

@@ -398,6 +398,15 @@ of_listing(struct db *db, const struct request *r, const char *text)
 	return query_number(q);
 }
 
+static uint64_t
+run_listing(struct db *db, const struct request *r, const char *text)
+{
+	struct query *q = db_query(db, text);
+
+	query_int(q, 1, r->id);
+	return query_run(q);
+}
+
 /* What is settled now: never lower than before, and only as far as a complete
  * listing reaches. */
 static int64_t
@@ -435,18 +444,59 @@ save_mailbox(
 static void
 set_baseline(struct db *db, struct request *r, const struct mailbox_row *m)
 {
+	const struct store_listing *l = &r->listing;
 	struct store_answer *a = &r->answer;
 
-	if (r->listing.relay_all) {
-		add_new(db, r, m);
-		a->added = a->listed;
-	} else {
-		if (!r->listing.imap)
-			add_known(db, r);
-		recognise_baseline(db, r);
-		a->known = a->listed;
+	if (l->relay_all || l->since > 0) {
+		a->added = add_new(db, r, m) / l->ndestinations;
+	} else if (!l->imap) {
+		add_known(db, r);
 	}
+	if (!l->relay_all)
+		recognise_baseline(db, r, l->since > 0 ? l->since : r->now);
+	a->known = a->listed - a->added;
 	save_mailbox(db, r, m);
+}
+
+/* first = since: the dates of all are wanted, and then compared.  What has none
+ * is new. */
+static void
+tell_by_date(struct db *db, struct request *r)
+{
+	struct query *q;
+
+	if (!r->listing.recognised) {
+		r->answer.unknown = run_listing(db, r,
+		    "UPDATE listing SET found = 1"
+		    " WHERE mailbox = ?1 AND found = 0");
+		return;
+	}
+	q = db_query(db, "UPDATE listing SET found = 3 WHERE mailbox = ?1"
+			 " AND date > 0 AND date < ?2");
+	query_int(q, 1, r->id);
+	query_int(q, 2, r->listing.since);
+	query_run(q);
+}
+
+/* Answers whether there is something to compare yet. */
+static bool
+look_closer(struct db *db, struct request *r, struct mailbox_row *m)
+{
+	const struct store_listing *l = &r->listing;
+
+	if (!m->baseline)
+		run_listing(db, r,
+		    "UPDATE listing SET found = 0"
+		    " WHERE mailbox = ?1 AND found <> 0");
+	else if (recognise(db, r, m) == RECOGNITION_WAIT)
+		return false;
+	mark_unknown_as_known(db, r, m->highwater);
+	if (!m->baseline && l->since > 0 && !l->relay_all)
+		tell_by_date(db, r);
+	if (r->answer.unknown > 0)
+		return false;
+	mark_settle_doubts(db, r);
+	return true;
 }
 
 static void
@@ -463,6 +513,8 @@ compare(struct db *db, struct request *r, const struct mailbox_row *m)
 	r->answer.added = add_new(db, r, m) / r->listing.ndestinations;
 	if (r->listing.complete)
 		save_mailbox(db, r, m);
+	else
+		recognise_add_known(db, r);
 	if (sqlite3_total_changes64(db->sql) != before)
 		purge_tombstones(db, r);
 }
@@ -554,11 +606,14 @@ listing_end(struct db *db, struct request *r)
 	if (!m.baseline && !r->listing.complete)
 		return refuse(r, FAULT_LATER,
 		    "the first listing of this mailbox is not complete");
+	if (!m.baseline && r->listing.since > 0 && !r->listing.imap)
+		return refuse(r, FAULT_NEVER,
+		    "first = since needs dates, which POP3 does not tell");
 	if (r->listing.imap && !make_numeric(db, r))
 		return false;
 	r->answer.listed = (uint64_t)of_listing(
 	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
-	if (m.baseline && recognise(db, r, &m) == RECOGNITION_WAIT)
+	if (!look_closer(db, r, &m))
 		return true;
 	set_targets(db, &r->listing);
 	if (m.restored != BACKUP_SETTLED && !settle_restored(db, r, &m))

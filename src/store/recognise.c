@@ -105,14 +105,14 @@ remember(struct db *db, const struct request *r)
 }
 
 void
-recognise_baseline(struct db *db, const struct request *r)
+recognise_baseline(struct db *db, const struct request *r, int64_t known_before)
 {
 	struct query *q = db_query(db,
 	    "INSERT INTO recognition (mailbox, known_before) VALUES (?1, ?2)"
 	    " ON CONFLICT DO UPDATE SET known_before = excluded.known_before");
 
 	query_int(q, 1, r->id);
-	query_int(q, 2, r->now);
+	query_int(q, 2, known_before);
 	query_run(q);
 }
 
@@ -482,9 +482,8 @@ bury_others(struct db *db, const struct request *r)
 	    " WHERE id = ?1");
 }
 
-/* POP3 has no high-water mark: what is known has a row. */
-static void
-add_known(struct db *db, const struct request *r)
+void
+recognise_add_known(struct db *db, const struct request *r)
 {
 	struct query *q = db_query(db,
 	    "INSERT INTO delivery (mailbox, generation, uid, duplicate,"
@@ -517,9 +516,10 @@ recognise(struct db *db, struct request *r, struct mailbox_row *m)
 		return RECOGNITION_WAIT;
 	}
 	match(db, r);
+	mark_unknown_as_known(db, r, f.changed ? 0 : m->highwater);
 	a->as_known = mark_known(db, r, &memory);
 	left = number(db, r, COUNT_UNKNOWN);
-	a->recognised = (uint64_t)(f.unknown - left) - a->as_known;
+	a->recognised = (uint64_t)(f.unknown - left) - a->as_known - a->marked;
 	if (is_doubtful(db, r, m, &memory, &f, left)) {
 		ask(db, r, &f, left);
 		return RECOGNITION_WAIT;
@@ -531,7 +531,7 @@ recognise(struct db *db, struct request *r, struct mailbox_row *m)
 		m->highwater = 0;
 	}
 	if (!r->listing.imap)
-		add_known(db, r);
+		recognise_add_known(db, r);
 	forget_question(db, r, &f);
 	return RECOGNITION_DONE;
 }

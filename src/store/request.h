@@ -90,6 +90,10 @@ struct request_headers {
 	size_t n; /* of struct store_header, in owned */
 };
 
+struct request_marks {
+	size_t n; /* of uint32_t, in owned */
+};
+
 struct request_accept {
 	const char *account; /* in owned */
 	enum recognise_decision decision;
@@ -125,6 +129,7 @@ struct request {
 		struct request_attempt attempt;
 		struct request_verdict verdict;
 		struct request_headers headers;
+		struct request_marks marks;
 		struct request_accept accept;
 		struct request_pause pause;
 	};
@@ -173,13 +178,23 @@ enum recognition {
 };
 enum recognition recognise(
     struct db *db, struct request *r, struct mailbox_row *m);
-/* The first listing was recorded as known. */
-void recognise_baseline(struct db *db, const struct request *r);
+/* The first listing was recorded as known, as far as it is older than that. */
+void recognise_baseline(
+    struct db *db, const struct request *r, int64_t known_before);
 /* A person was asked and has not decided: the fault says it. */
 bool recognise_question(struct db *db, int64_t mailbox, struct fault *fault_r);
 bool recognise_unknown(struct db *db, struct request *r);
 bool recognise_headers(struct db *db, struct request *r);
 bool recognise_accept(struct db *db, struct request *r);
+
+/* POP3 has no high-water mark, and that of IMAP is not moved by half a listing:
+ * what is known has a row. */
+void recognise_add_known(struct db *db, const struct request *r);
+
+/* mark.c */
+bool mark_listed(struct db *db, struct request *r);
+void mark_unknown_as_known(struct db *db, struct request *r, int64_t above);
+void mark_settle_doubts(struct db *db, struct request *r);
 
 /* delivery.c */
 enum store_state delivery_state(const struct query *q, int column);

@@ -49,6 +49,8 @@ struct store {
 	struct request_list copies; /* the thread's: backups wanted ... */
 	struct backup *copy;        /* ... and the one that is being made */
 
+	char tag[STORE_TAG_SIZE];
+
 	struct stamp stamp;       /* the thread's */
 	struct underway underway; /* the loop's */
 	uint64_t killers;
@@ -431,6 +433,8 @@ store_open(struct statedir *d, bool dry_run, int *exit_r, struct fault *fault_r)
 		free(s);
 		return NULL;
 	}
+	snprintf(s->tag, sizeof(s->tag), "%.*s", STORE_TAG_SIZE - 1,
+	    s->db.install_id);
 	*exit_r = EX_IOERR;
 	if (!look_back(s, d, &old, fault_r))
 		goto refused;
@@ -517,6 +521,12 @@ const unsigned char *
 store_install_key(const struct store *s)
 {
 	return s->db.install_key;
+}
+
+const char *
+store_install_tag(const struct store *s)
+{
+	return s->tag;
 }
 
 uint64_t

@@ -140,6 +140,9 @@ struct store_answer {
 
 	/* store_listing_end: messages in the first three, rows in the rest */
 	uint64_t listed, added, known, gone;
+	/* By our keyword: unknown messages that are known now (at the baseline
+	 * they are counted in known, too), rows in doubt that are relayed. */
+	uint64_t marked, settled;
 	uint64_t waiting; /* pending items, for store_work() */
 	uint64_t removing;
 	uint64_t held;
@@ -148,9 +151,10 @@ struct store_answer {
 	struct store_item *items;
 	size_t nitems;
 
-	/* store_listing_end with baseline: so many messages are unknown that
-	 * may be old ones; nothing was compared, see store_unknown().  Or it
-	 * was compared, and a person must decide first: fault says it. */
+	/* store_listing_end: so many messages are unknown that may be old ones,
+	 * with first = since at the baseline all that are not marked; nothing
+	 * was compared, see store_unknown().  Or it was compared, and a person
+	 * must decide first: fault says it. */
 	uint64_t unknown;
 	bool paused;
 	/* Of the unknown ones those that have a record, and those that are as
@@ -222,6 +226,11 @@ size_t store_backlog(const struct store *s);
 /* Random key of this installation: traces are HMACs under it. */
 const unsigned char *store_install_key(const struct store *s);
 
+/* Four hexadecimal digits that tell this installation from another one of the
+ * same mailbox; no secret. */
+#define STORE_TAG_SIZE 5
+const char *store_install_tag(const struct store *s);
+
 /* Who logs in where: an unknown name with a stored user and host is a renamed
  * account; a known name with another user is a fault (FAULT_NEVER): it may be
  * another person's mailbox. */
@@ -251,23 +260,36 @@ struct store_listing {
 	uint64_t generation; /* UIDVALIDITY; 0 for POP3 */
 	uint64_t list_from;  /* as answered by store_mailbox() */
 	bool relay_all;      /* first = all: the baseline is relayed too */
-	bool recognised;     /* the headers of what is unknown were given, as
-	                        far as they are to be had */
-	unsigned guard;      /* percent that must be unknown to ask; 0: never */
+	int64_t since;       /* IMAP, first = since: of the baseline what the
+	                        server got from then on is relayed, and what
+	                        has no date; wall clock, 0: not so */
+	bool remove;     /* as in store_relayed(), for what a mark settles */
+	bool recognised; /* the headers of what is unknown were given, as
+	                    far as they are to be had */
+	unsigned guard;  /* percent that must be unknown to ask; 0: never */
 	uint64_t remove_after; /* seconds from relayed to removed; 0: not so */
 	const char *const *destinations;
 	size_t ndestinations;
 };
 /* Without a baseline and relay_all, what is listed becomes known (IMAP: by the
- * high-water mark, without rows), but only when the listing is complete; an
- * incomplete one before the baseline is a fault.  With one, what has no row is
- * recorded as new, a row per destination.  What a complete listing does not
- * show is gone: at once when it was being removed, else the second time in a
- * row (DURABILITY.md 4.2).  remove_after sets removing on messages that all
- * their destinations had for so long, by a clock that did not jump meanwhile
- * (clock.c). */
+ * high-water mark, without rows; with since only what is older), but only when
+ * the listing is complete; an incomplete one before the baseline is a fault.
+ * With one, what has no row is recorded as new, a row per destination.  What a
+ * complete listing does not show is gone: at once when it was being removed,
+ * else the second time in a row (DURABILITY.md 4.2).  remove_after sets
+ * removing on messages that all their destinations had for so long, by a clock
+ * that did not jump meanwhile (clock.c). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
+
+/* Those of the listed messages that carry our keyword (IMAP); copied, in as
+ * many pieces as one likes, behind store_listing_add() and before the first
+ * store_listing_end().  One that no record knows, also not by its fingerprint,
+ * was relayed by a state that is lost: it is known from then on, and asked
+ * about by nobody.  One that is in doubt, or waits with a doubt, and has one
+ * destination was accepted there.  Another record is stronger than the mark. */
+void store_marked(
+    struct store *s, int64_t mailbox, const uint32_t *uids, size_t n);
 
 /* The next at most limit messages of this session's listing that are unknown:
  * items with a number and nothing else, ascending. */

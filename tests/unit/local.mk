@@ -249,6 +249,16 @@ tests_unit_test_backup_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_backup_LDADD = $(STORE_TEST_LIBS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_mark tests/unit/test_since
+endif
+tests_unit_test_mark_SOURCES = tests/unit/test_mark.c $(STORE_FIXTURE)
+tests_unit_test_mark_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_mark_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_since_SOURCES = tests/unit/test_since.c $(STORE_FIXTURE)
+tests_unit_test_since_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_since_LDADD = $(STORE_TEST_LIBS)
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_stamp
 endif
 tests_unit_test_stamp_SOURCES = tests/unit/test_stamp.c $(STORE_FIXTURE)
