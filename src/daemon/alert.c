@@ -408,7 +408,6 @@ follow(struct problem *p)
 	if (over) {
 		p->run.count = p->mail.count = 0;
 		p->run.queued = p->mail.queued = false;
-		timer_cancel(&p->later);
 	}
 	if (began || over)
 		save(p, NULL);

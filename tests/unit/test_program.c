@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -93,13 +94,35 @@ test_ends(void **state)
 	assert_end(PROGRAM_EXITED, 4, "");
 }
 
-/* What it started is killed too, so its output ends. */
+/* Dead, and perhaps not reaped by who inherited it. */
+static bool
+is_dead(const char *pid)
+{
+	char path[64], line[256] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return true;
+	if (fgets(line, sizeof(line), f) == NULL)
+		line[0] = '\0';
+	fclose(f);
+	return strstr(line, ") Z ") != NULL || strstr(line, ") X ") != NULL ||
+	       line[0] == '\0';
+}
+
+/* What it started is killed too. */
 static void
 test_group(void **state)
 {
 	(void)state;
-	run("sleep 60 & sleep 60", 10, 100);
-	assert_end(PROGRAM_TOO_LATE, 0, "");
+	run("sleep 60 & printf %s $!; exec sleep 60", 100, 100);
+	assert_int_equal(got.r.end, PROGRAM_TOO_LATE);
+	assert_true(atoi(got.output) > 1);
+	for (int i = 0; i < 1000 && !is_dead(got.output); i++)
+		usleep(10000);
+	assert_true(is_dead(got.output));
 	run("sleep 60 & exit 0", 10, 100);
 	assert_int_equal(got.calls, 1);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);

@@ -104,6 +104,27 @@ test_does_not_count(void **state)
 	assert_works(p);
 }
 
+/* Nor is it one that is refused for the third time. */
+static void
+test_is_nobody(void **state)
+{
+	struct play *p = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		submit(p, i, BODY);
+		if (i == 0)
+			log_in(p, CAPS);
+		else
+			turn(p);
+		say(p, i == 0 ? "" : "250 ok\r\n");
+		say(p, "250 ok\r\n550 no\r\n503 no\r\n");
+	}
+	submit_letter(p, 2);
+	say(p, "250 ok\r\n250 ok\r\n550 no\r\n503 no\r\n");
+	assert_int_equal(p->jobs[2].fault.scope, FAULT_MESSAGE);
+	assert_works(p);
+}
+
 /* That a letter is accepted says nothing about mail_from. */
 static void
 test_proves_nothing(void **state)
@@ -132,6 +153,7 @@ main(void)
 		PLAY(test_no_report),
 		PLAY(test_refused),
 		PLAY(test_does_not_count),
+		PLAY(test_is_nobody),
 		PLAY(test_proves_nothing),
 	};
 

@@ -21,6 +21,7 @@
 #include "net/loop.h"
 #include "relay/spool.h"
 #include "relay/tally.h"
+#include "relay/trace.h"
 
 static char account_name[] = "hotmail", host[] = "pop", user[] = "me",
 	    home[] = "home", you[] = "you@y";
@@ -475,6 +476,33 @@ test_suspects(void **state)
 	assert_null(s->suspect);
 }
 
+/* Nobody is told of a letter of ours that is held. */
+static void
+test_notice(void **state)
+{
+	struct stage *s = *state;
+	char token[TRACE_TOKEN_SIZE], text[128];
+	struct fault f;
+
+	trace_notice(store_install_key(&s->store), token);
+	snprintf(text, sizeof(text), "X-Mailhaul-Notice: %s\r\n\r\n", token);
+	s->account.after = CONF_AFTER_KEEP;
+	list(s, 2);
+	give_items(s, 1, 2, 20);
+	give_items(s, 0, 0, 0);
+	fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "RCPT", "no");
+	fetched(1, text);
+	fake_sink_verdict(&s->sink, &f, "550 no");
+	fake_store_commit(&s->store);
+	fetched(2, "A: b\r\n\r\n");
+	fake_sink_verdict(&s->sink, &f, "550 no");
+	fake_store_commit(&s->store);
+	down(NULL);
+	run(s);
+	assert_int_equal(s->report.held, 2);
+	assert_int_equal(s->report.quiet, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -491,6 +519,7 @@ main(void)
 		TEST(test_fault_of_the_account),
 		TEST(test_login_delay),
 		TEST(test_suspects),
+		TEST(test_notice),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
