@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/account.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -45,6 +46,7 @@ struct account {
 	struct conf *conf;                 /* a reference */
 	const struct conf_account *config;
 	struct worker_context worker;
+	char keyword[32];    /* marks what was relayed */
 	struct sink **sinks; /* owned array of foreign sinks */
 	struct boxes boxes;
 	size_t nboxes;
@@ -513,6 +515,7 @@ find_folders(struct account *a)
 		.net = a->ctx->net,
 		.conf = a->conf,
 		.account = a->config,
+		.keyword = a->worker.keyword,
 	};
 
 	a->finder = finder_start(&owner, on_found, a);
@@ -556,8 +559,11 @@ account_new(const struct account_context *ctx, struct conf *conf,
 		.sinks = a->sinks,
 		.suspect = ctx->suspect,
 		.tally = &a->tally,
+		.keyword = conf->marker ? a->keyword : NULL,
 		.dry_run = ctx->dry_run,
 	};
+	snprintf(a->keyword, sizeof(a->keyword), "Mailhaul-Relayed-%s",
+	    store_install_tag(ctx->store));
 	a->who = (struct store_who){ STORE_ACCOUNT, config->name,
 		terms_of_account(config) };
 	TAILQ_INIT(&a->boxes);

@@ -250,6 +250,7 @@ bool imap_fetch_sizes(struct imap *m, struct span set);  /* (UID RFC822.SIZE) */
 bool imap_fetch_bodies(struct imap *m, struct span set); /* (UID BODY.PEEK[]) */
 /* (UID INTERNALDATE BODY.PEEK[HEADER]) */
 bool imap_fetch_headers(struct imap *m, struct span set);
+bool imap_fetch_dates(struct imap *m, struct span set); /* without the header */
 /* These are also refused once the UIDVALIDITY has changed (I4). */
 bool imap_store_deleted(struct imap *m, struct span set); /* +FLAGS.SILENT */
 bool imap_expunge(struct imap *m, struct span set);       /* UID EXPUNGE only */

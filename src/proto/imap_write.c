@@ -494,6 +494,12 @@ imap_fetch_headers(struct imap *m, struct span set)
 }
 
 bool
+imap_fetch_dates(struct imap *m, struct span set)
+{
+	return send_set(m, IMAP_UID_FETCH, set, " (UID INTERNALDATE)");
+}
+
+bool
 imap_store_deleted(struct imap *m, struct span set)
 {
 	return !m->mailbox.uidvalidity_changed &&

@@ -50,6 +50,7 @@ struct session_owner {
 	const struct conf_account *account;
 	const struct source_events *events;
 	void *arg;
+	const char *keyword; /* that marks what was relayed; NULL: none */
 };
 void session_open(struct session *s, const struct source_driver *driver,
     const struct session_machine *machine, const struct session_owner *owner);

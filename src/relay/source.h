@@ -76,6 +76,9 @@ struct source_events {
 	 * perhaps somebody removed it, which the next listing tells.  A number
 	 * that was not asked for means: forget these bytes. */
 	void (*fetched)(void *arg, uint32_t number, const struct fault *f);
+	/* The answer to source_marks(), one each; marks_told() ends it. */
+	void (*marked)(void *arg, uint32_t number);
+	void (*marks_told)(void *arg);
 	/* All that source_remove() asked for was answered; done of them were
 	 * accepted.  Whether they are gone, the next listing tells. */
 	void (*removed)(void *arg, size_t done);
@@ -94,6 +97,16 @@ struct source_events {
 	void (*down)(void *arg, const struct fault *f);
 };
 
+enum source_headers {
+	SOURCE_HEADERS,
+	SOURCE_DATES, /* the dates alone; no header_piece() */
+};
+
+enum source_mark {
+	SOURCE_SEEN,
+	SOURCE_RELAYED, /* our keyword, see session_owner */
+};
+
 struct source_driver {
 	struct source *(*open)(const struct session_owner *owner);
 	void (*select)(struct source *s, const char *name,
@@ -107,9 +120,12 @@ struct source_driver {
 	void (*list)(struct source *s, uint64_t from);
 	void (*sizes)(struct source *s, const uint32_t *numbers, size_t n);
 	void (*fetch)(struct source *s, const uint32_t *numbers, size_t n);
-	bool (*headers)(struct source *s, const uint32_t *numbers, size_t n);
+	bool (*headers)(struct source *s, const uint32_t *numbers, size_t n,
+	    enum source_headers what);
+	bool (*marks)(struct source *s, uint64_t from); /* or NULL */
 	void (*remove)(struct source *s, const uint32_t *numbers, size_t n);
-	void (*mark)(struct source *s, uint32_t number); /* or NULL */
+	void (*mark)(struct source *s, uint32_t number,
+	    enum source_mark what); /* or NULL */
 	void (*quit)(struct source *s);
 	void (*close)(struct source *s);
 	/* Leaving with QUIT makes the server forget what was fetched, also when
@@ -195,9 +211,18 @@ source_fetch(struct source *s, const uint32_t *numbers, size_t n)
 /* Ascending numbers, at least one; not while anything else is outstanding.
  * false: the server has no command for it, and nothing will come. */
 static inline bool
-source_headers(struct source *s, const uint32_t *numbers, size_t n)
+source_headers(struct source *s, const uint32_t *numbers, size_t n,
+    enum source_headers what)
 {
-	return s->driver->headers(s, numbers, n);
+	return s->driver->headers(s, numbers, n, what);
+}
+
+/* Which messages from UID from on carry our keyword.  false: there is none
+ * here, and nothing will come. */
+static inline bool
+source_marks(struct source *s, uint64_t from)
+{
+	return s->driver->marks != NULL && s->driver->marks(s, from);
 }
 
 /* By the account's policy: deletes them, or moves them to another folder. */
@@ -207,13 +232,13 @@ source_remove(struct source *s, const uint32_t *numbers, size_t n)
 	s->driver->remove(s, numbers, n);
 }
 
-/* By the policies, as read or as relayed.  As well as it goes: nothing answers,
- * and a session that ends early leaves the mark out. */
+/* As well as it goes: nothing answers, and a session that ends early leaves the
+ * mark out. */
 static inline void
-source_mark(struct source *s, uint32_t number)
+source_mark(struct source *s, uint32_t number, enum source_mark what)
 {
 	if (s->driver->mark != NULL)
-		s->driver->mark(s, number);
+		s->driver->mark(s, number, what);
 }
 
 static inline void

@@ -186,7 +186,8 @@ on_selected(struct source_imap *s, const struct imap_event *ev)
 		    "the server gives no usable UIDVALIDITY, so messages could "
 		    "not be told apart safely",
 		    span_make("", 0), "use protocol = \"pop3\" if it has it");
-	else if (box->read_only && !s->read_only)
+	else if (box->read_only && !s->read_only &&
+		 s->folder->after != CONF_AFTER_KEEP)
 		refuse_mailbox(s, FAULT_NEVER,
 		    "the mailbox is read-only: nothing could be deleted",
 		    span_make("", 0), "use after = \"keep\"");
@@ -482,7 +483,8 @@ machine_free(struct session *session)
 	free(s->todo.list);
 	free(s->asked.list);
 	free(s->sizes.list);
-	free(s->seen.list);
+	free(s->marks[SOURCE_SEEN].list);
+	free(s->marks[SOURCE_RELAYED].list);
 	free(s);
 }
 
@@ -504,6 +506,8 @@ open_source(const struct session_owner *owner)
 	struct source_imap *s = mem_alloc(sizeof(*s));
 
 	imap_init(&s->imap);
+	if (owner->keyword != NULL)
+		imap_keyword(&s->imap, owner->keyword);
 	session_open(&s->session, &source_imap_driver, &machine, owner);
 	return &s->session.source;
 }
@@ -519,6 +523,7 @@ const struct source_driver source_imap_driver = {
 	.sizes = source_imap_sizes,
 	.fetch = source_imap_fetch,
 	.headers = source_imap_headers,
+	.marks = source_imap_marks,
 	.remove = source_imap_remove,
 	.mark = source_imap_mark,
 	.quit = quit,

@@ -28,16 +28,19 @@ struct source_imap {
 	/* source_imap_fetch.c */
 	bool sizing;       /* a FETCH for sizes is outstanding */
 	bool fetching;     /* one for bodies is; all may be in before its OK */
-	bool heading;      /* headers are wanted, and nothing else */
+	bool heading;      /* headers are wanted, and nothing else ... */
+	bool dating;       /* ... and of them only the dates */
 	struct uids todo;  /* to be fetched or removed, not asked for yet */
 	struct uids asked; /* of the command that is outstanding */
 	struct uids sizes; /* whose size is wanted, not asked for yet */
 	bool one_by_one;   /* a FETCH of several was refused: find out which */
 	/* source_imap_mark.c */
 	size_t removed;
-	struct uids seen; /* to be marked, not asked for yet */
-	bool marking;     /* a STORE for some is outstanding */
-	bool mark_told;   /* that it was refused */
+	struct uids marks[2];        /* to be made, by enum source_mark */
+	enum source_mark marking_as; /* of the STORE that is outstanding ... */
+	bool marking;                /* ... if there is one */
+	bool mark_refused[2];        /* and that was told */
+	bool asking_marks; /* a SEARCH for our keyword is outstanding */
 };
 
 /* source_imap_fetch.c */
@@ -46,8 +49,9 @@ void source_imap_sizes(
     struct source *source, const uint32_t *numbers, size_t n);
 void source_imap_fetch(
     struct source *source, const uint32_t *numbers, size_t n);
-bool source_imap_headers(
-    struct source *source, const uint32_t *numbers, size_t n);
+bool source_imap_headers(struct source *source, const uint32_t *numbers,
+    size_t n, enum source_headers what);
+bool source_imap_marks(struct source *source, uint64_t from);
 void source_imap_on_uid(struct source_imap *s, uint32_t uid);
 void source_imap_on_listed(struct source_imap *s, const struct imap_event *ev);
 void source_imap_on_piece(struct source_imap *s, struct span bytes);
@@ -58,7 +62,8 @@ void source_imap_on_fetch(struct source_imap *s, const struct imap_event *ev);
 /* source_imap_mark.c */
 void source_imap_remove(
     struct source *source, const uint32_t *numbers, size_t n);
-void source_imap_mark(struct source *source, uint32_t number);
+void source_imap_mark(
+    struct source *source, uint32_t number, enum source_mark what);
 /* A STORE, MOVE, COPY or EXPUNGE is over. */
 void source_imap_on_store(struct source_imap *s, const struct imap_event *ev);
 void source_imap_on_copied(struct source_imap *s, const struct imap_event *ev);

@@ -3,9 +3,11 @@
  * What an IMAP source lists and fetches:
  *
  *   UID SEARCH                    -> entry()..., listed()
+ *   UID SEARCH KEYWORD            -> marked()..., marks_told()
  *   UID FETCH (RFC822.SIZE)       -> size()..., sized()
  *   UID FETCH (BODY.PEEK[])       -> piece()..., fetched()
  *   UID FETCH (BODY.PEEK[HEADER]) -> header_piece()..., header(), headed()
+ *   UID FETCH (INTERNALDATE)      -> header(), headed()
  *
  * One FETCH at a time, so that it is clear which answer belongs to which.
  */
@@ -26,12 +28,30 @@ source_imap_list(struct source *source, uint64_t from)
 	session_send(&s->session);
 }
 
+/* Without a place for the keyword there is none of ours. */
+bool
+source_imap_marks(struct source *source, uint64_t from)
+{
+	struct source_imap *s = (struct source_imap *)source;
+
+	if (!s->imap.mailbox.keyword ||
+	    !imap_search_keyword(&s->imap, from > 0 ? (uint32_t)from : 1))
+		return false;
+	s->asking_marks = true;
+	session_send(&s->session);
+	return true;
+}
+
 void
 source_imap_on_uid(struct source_imap *s, uint32_t uid)
 {
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%lu", (unsigned long)uid);
 
+	if (s->asking_marks) {
+		s->session.source.events->marked(s->session.source.arg, uid);
+		return;
+	}
 	s->session.source.events->entry(
 	    s->session.source.arg, span_make(text, (size_t)n), uid, 0);
 }
@@ -132,16 +152,21 @@ headers_next(struct source_imap *s)
 	}
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
-	imap_fetch_headers(&s->imap, imap_set_span(&set));
+	if (s->dating)
+		imap_fetch_dates(&s->imap, imap_set_span(&set));
+	else
+		imap_fetch_headers(&s->imap, imap_set_span(&set));
 	session_send(&s->session);
 }
 
 bool
-source_imap_headers(struct source *source, const uint32_t *numbers, size_t n)
+source_imap_headers(struct source *source, const uint32_t *numbers, size_t n,
+    enum source_headers what)
 {
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->heading = true;
+	s->dating = what == SOURCE_DATES;
 	uids_add(&s->todo, numbers, n);
 	headers_next(s);
 	return true;
@@ -176,7 +201,7 @@ source_imap_on_fetched(struct source_imap *s, const struct imap_event *ev)
 	if (s->sizing && ev->has_size && ev->uid != 0)
 		s->session.source.events->size(
 		    s->session.source.arg, ev->uid, ev->size);
-	if (!ev->has_body)
+	if (!ev->has_body && !(s->heading && s->dating && ev->date != 0))
 		return;
 	if (s->heading) {
 		s->session.source.events->header(s->session.source.arg,
@@ -221,8 +246,13 @@ on_fetch_done(struct source_imap *s, const struct imap_event *ev)
 void
 source_imap_on_listed(struct source_imap *s, const struct imap_event *ev)
 {
+	bool marks = s->asking_marks;
+
+	s->asking_marks = false;
 	/* An OK without a SEARCH answer does not say that nothing is there. */
-	if (ev->status == IMAP_OK)
+	if (marks) /* evidence, if there is any: a refusal is no matter */
+		s->session.source.events->marks_told(s->session.source.arg);
+	else if (ev->status == IMAP_OK)
 		s->session.source.events->listed(
 		    s->session.source.arg, ev->has_size);
 	else

@@ -4,7 +4,7 @@
  *
  *   UID STORE (\Deleted), UID EXPUNGE  -> removed()
  *   UID MOVE, or UID COPY and these two -> removed()
- *   UID STORE (\Seen)                  -> nothing
+ *   UID STORE (\Seen), (our keyword)   -> nothing
  *
  * Never a plain EXPUNGE or CLOSE: both remove what other clients have marked.
  */
@@ -13,52 +13,67 @@
 #include "base/ascii.h"
 #include "base/log.h"
 
-/* --- mark as read */
+/* --- marks */
+
+static bool
+store_marks(struct source_imap *s, enum source_mark what, struct span set)
+{
+	return what == SOURCE_SEEN ? imap_store_seen(&s->imap, set)
+	                           : imap_store_keyword(&s->imap, set);
+}
 
 /* Flags and bodies do not mix, so this may run beside a FETCH. */
 static void
-seen_next(struct source_imap *s)
+marks_next(struct source_imap *s)
 {
+	enum source_mark what =
+	    s->marks[SOURCE_RELAYED].n > 0 ? SOURCE_RELAYED : SOURCE_SEEN;
+	struct uids *u = &s->marks[what];
 	struct imap_set set;
 	size_t n = 0;
 
-	if (s->marking || s->seen.n == 0)
+	if (s->marking || u->n == 0)
 		return;
 	imap_set_init(&set);
-	while (n < s->seen.n && imap_set_add(&set, s->seen.list[n]))
+	while (n < u->n && imap_set_add(&set, u->list[n]))
 		n++;
-	s->marking = imap_store_seen(&s->imap, imap_set_span(&set));
+	s->marking = store_marks(s, what, imap_set_span(&set));
 	if (!s->marking)
 		return; /* no room on the way out: with the next one */
-	uids_drop(&s->seen, n);
+	s->marking_as = what;
+	uids_drop(u, n);
 	session_send(&s->session);
 }
 
 void
-source_imap_mark(struct source *source, uint32_t number)
+source_imap_mark(struct source *source, uint32_t number, enum source_mark what)
 {
 	struct source_imap *s = (struct source_imap *)source;
 
-	if (s->folder->after != CONF_AFTER_SEEN)
+	if (what == SOURCE_RELAYED &&
+	    (!s->imap.mailbox.keyword || s->imap.mailbox.read_only ||
+		s->mark_refused[what]))
 		return;
-	uids_add(&s->seen, &number, 1);
-	seen_next(s);
+	uids_add(&s->marks[what], &number, 1);
+	marks_next(s);
 }
 
+/* Neither mark is worth more than a line (CASES I18, I19). */
 static void
 on_marked(struct source_imap *s, const struct imap_event *ev)
 {
 	char words[128];
+	bool keyword = s->marking_as == SOURCE_RELAYED;
 
 	s->marking = false;
-	if (ev->status != IMAP_OK && !s->mark_told) {
-		s->mark_told = true;
+	if (ev->status != IMAP_OK && !s->mark_refused[s->marking_as]) {
+		s->mark_refused[s->marking_as] = true;
 		log_line(LOG_WARNING,
-		    "%s: relayed messages could not be marked as read: %s",
-		    s->session.account->name,
+		    "%s: relayed messages could not be marked as %s: %s",
+		    s->session.account->name, keyword ? "relayed" : "read",
 		    ascii_clean(words, sizeof(words), ev->text.p, ev->text.n));
 	}
-	seen_next(s);
+	marks_next(s);
 	if (!s->marking)
 		source_imap_marks_done(s);
 }

@@ -263,10 +263,12 @@ pop3_remove(struct source *source, const uint32_t *numbers, size_t n)
 }
 
 static bool
-pop3_headers(struct source *source, const uint32_t *numbers, size_t n)
+pop3_headers(struct source *source, const uint32_t *numbers, size_t n,
+    enum source_headers what)
 {
 	struct source_pop3 *s = (struct source_pop3 *)source;
 
+	(void)what; /* it has no dates */
 	if (!s->pop3.caps.top)
 		return false;
 	add_todo(s, POP3_TOP, numbers, n);

@@ -138,6 +138,8 @@ record_relayed(struct transfer *t)
 	};
 
 	t->result.end = TRANSFER_RELAYED;
+	if (t->ctx->accepted != NULL)
+		t->ctx->accepted(t->arg);
 	store_relayed(t->ctx->store, t->item->id, &a,
 	    (struct store_done){ on_recorded, t });
 }

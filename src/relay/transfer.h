@@ -33,6 +33,9 @@ struct transfer_context {
 	const char *token;
 	bool remove;                /* after = delete */
 	int64_t retry_max, give_up; /* seconds, for relay/retry */
+	/* The destination has it; arg is that of the transfer.  At the moment
+	 * of the reply, before the record; may be NULL. */
+	void (*accepted)(void *arg);
 };
 
 enum transfer_end {

@@ -119,6 +119,7 @@ open_session(struct worker *w)
 		.account = w->account,
 		.events = &source_events,
 		.arg = w,
+		.keyword = w->ctx->keyword,
 	};
 
 	w->state = WORKER_OPENING;
@@ -129,7 +130,9 @@ open_session(struct worker *w)
 static void
 select_mailbox(struct worker *w)
 {
-	bool read_only = w->ctx->dry_run || w->folder->after == CONF_AFTER_KEEP;
+	bool read_only =
+	    w->ctx->dry_run ||
+	    (w->folder->after == CONF_AFTER_KEEP && w->ctx->keyword == NULL);
 
 	w->state = WORKER_SELECTING;
 	source_select(w->source, w->name, w->folder, read_only);
@@ -208,14 +211,43 @@ tell_baseline(const struct worker *w, const struct store_answer *a)
 	if (w->folder->first == CONF_FIRST_ALL)
 		log_event(&e,
 		    "%s: first poll of %s: all %llu messages will be relayed "
-		    "(first = all)",
-		    e.account, w->name, (unsigned long long)a->added);
+		    "(first = all)%s",
+		    e.account, w->name, (unsigned long long)a->added,
+		    a->marked > 0 ? " but for those with our mark" : "");
+	else if (w->folder->first == CONF_FIRST_SINCE)
+		log_event(&e,
+		    "%s: first poll of %s: %llu messages will be relayed, %llu "
+		    "older ones are noted as known (first = since)",
+		    e.account, w->name, (unsigned long long)a->added,
+		    (unsigned long long)a->known);
 	else
 		log_event(&e,
 		    "%s: first poll of %s: %llu messages that are there "
 		    "already "
 		    "are noted as known and not relayed (first = new)",
 		    e.account, w->name, (unsigned long long)a->known);
+}
+
+/* What the marks changed: it should be rare, and somebody may wonder. */
+static void
+tell_marks(const struct worker *w, const struct store_answer *a)
+{
+	struct log_event e = {
+		.priority = LOG_NOTICE,
+		.account = w->account->name,
+		.mailbox = w->name,
+	};
+
+	if (a->marked > 0)
+		log_event(&e,
+		    "%s: %llu messages in %s that are not on record carry our "
+		    "mark: they were relayed before and are not again",
+		    e.account, (unsigned long long)a->marked, w->name);
+	if (a->settled > 0)
+		log_event(&e,
+		    "%s: %llu messages in %s that were in doubt carry our "
+		    "mark: they were accepted",
+		    e.account, (unsigned long long)a->settled, w->name);
 }
 
 static void
@@ -242,6 +274,7 @@ on_settled(void *arg, struct store_answer *a)
 		return;
 	}
 	tell_baseline(w, a);
+	tell_marks(w, a);
 	worker_tell_recognised(w, a);
 	w->baseline = true;
 	w->generation = w->opened.generation;
@@ -255,14 +288,17 @@ void
 worker_end_listing(struct worker *w, bool recognised)
 {
 	const struct conf_account *a = w->account;
+	const struct conf_folder *f = w->folder;
 	struct store_listing l = {
 		.imap = a->protocol == CONF_IMAP,
 		.complete = w->complete_listing,
 		.generation = w->opened.generation,
 		.list_from = w->list_from,
-		.relay_all = a->first == CONF_FIRST_ALL,
+		.relay_all = f->first == CONF_FIRST_ALL,
+		.since = f->first == CONF_FIRST_SINCE ? f->first_since : 0,
+		.remove = w->transfer.remove,
 		.remove_after =
-		    a->after == CONF_AFTER_DELETE_AFTER ? a->after_period : 0,
+		    f->after == CONF_AFTER_DELETE_AFTER ? f->after_period : 0,
 		.recognised = recognised,
 		.guard = w->ctx->conf->guard,
 		.destinations = (const char *const *)a->destination_names,
@@ -288,7 +324,24 @@ on_listed(void *arg, bool complete)
 		    w->account->name, w->name);
 	w->complete_listing = complete;
 	w->unknown = 0;
-	worker_end_listing(w, false);
+	if (w->state != WORKER_LISTING || w->ctx->keyword == NULL ||
+	    !source_marks(w->source, w->list_from))
+		worker_end_listing(w, false);
+}
+
+/* Evidence of what a lost or older state had relayed. */
+static void
+on_marked(void *arg, uint32_t number)
+{
+	struct worker *w = arg;
+
+	store_marked(w->ctx->store, w->mailbox, &number, 1);
+}
+
+static void
+on_marks_told(void *arg)
+{
+	worker_end_listing(arg, false);
 }
 
 /* The server may count from here, whatever becomes of the poll. */
@@ -326,10 +379,12 @@ list_mailbox(struct worker *w)
 	if (m->generation != w->generation)
 		w->list_from = 1;
 	/* UIDNEXT tells without a listing that nothing is new. */
-	if (w->baseline && m->next > 0 && w->list_from >= m->next)
+	if (w->baseline && m->next > 0 && w->list_from >= m->next) {
+		w->state = WORKER_SETTLING;
 		on_listed(w, true);
-	else
+	} else {
 		source_list(w->source, w->list_from);
+	}
 }
 
 static void
@@ -580,6 +635,8 @@ static const struct source_events source_events = {
 	.header_piece = worker_on_header_piece,
 	.header = worker_on_header,
 	.headed = worker_on_headed,
+	.marked = on_marked,
+	.marks_told = on_marks_told,
 	.removed = on_removed,
 	.news = on_news,
 	.unwatched = on_unwatched,
@@ -619,6 +676,7 @@ worker_new(const struct worker_context *ctx, const struct worker_mailbox *m,
 		          m->folder->after == CONF_AFTER_MOVE,
 		.retry_max = (int64_t)ctx->conf->retry_max,
 		.give_up = (int64_t)ctx->conf->give_up,
+		.accepted = worker_on_accepted,
 	};
 	return w;
 }

@@ -46,6 +46,8 @@ struct worker_context {
 	/* Shared by all: whose message may be what the process died of, or
 	 * NULL; there is one such message underway at a time. */
 	const struct worker **suspect;
+	/* Marks on the server what was relayed (IMAP); NULL: nothing does. */
+	const char *keyword;
 	bool dry_run; /* list what would be done, and do nothing */
 	/* What becomes of messages is counted here, polls are not; NULL:
 	 * nobody wants to know. */

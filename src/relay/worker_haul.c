@@ -472,6 +472,27 @@ count(struct worker *w, const struct store_item *item,
 	w->report.in_doubt += end == TRANSFER_IN_DOUBT;
 }
 
+/* The second line of defence, should the record be lost (DURABILITY.md 4.8). */
+static void
+mark_relayed(struct message *m)
+{
+	struct worker *w = m->worker;
+
+	if (w->ctx->keyword != NULL && w->state == WORKER_WORKING)
+		source_mark(w->source, m->number, SOURCE_RELAYED);
+}
+
+/* It does not wait for the record, so that it can tell of a message whose
+ * record was never made; only all destinations together make it true. */
+void
+worker_on_accepted(void *arg)
+{
+	struct message *m = arg;
+
+	if (m->worker->account->ndestinations == 1)
+		mark_relayed(m);
+}
+
 static void
 on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 {
@@ -485,8 +506,11 @@ on_transfer(void *arg, struct transfer *t, const struct transfer_result *r)
 		}
 	if (r->end == TRANSFER_RELAYED && r->complete)
 		m->complete = true;
-	if (m->complete && w->state == WORKER_WORKING)
-		source_mark(w->source, m->number);
+	if (m->complete && w->state == WORKER_WORKING &&
+	    w->folder->after == CONF_AFTER_SEEN)
+		source_mark(w->source, m->number, SOURCE_SEEN);
+	if (m->complete && w->account->ndestinations > 1)
+		mark_relayed(m);
 	if (r->end == TRANSFER_UNTRIED && !w->stopping)
 		worker_note_fault(w, &r->fault);
 	if (--m->running > 0)

@@ -143,6 +143,7 @@ void worker_tell_recognised(
 /* worker_haul.c */
 void worker_incoming(const struct worker *w, struct worker_status *st_r);
 void worker_advance(struct worker *w);
+void worker_on_accepted(void *arg); /* the message */
 void worker_drop(struct worker *w, enum message_state last);
 void worker_stop_transfers(struct worker *w);
 void worker_on_room(void *arg);

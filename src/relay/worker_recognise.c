@@ -27,7 +27,9 @@ take_numbers(struct worker *w, const struct store_answer *a)
 		n++;
 	}
 	w->after = numbers[n - 1];
-	return source_headers(w->source, numbers, n);
+	/* With first = since nothing is on record that could be recognised. */
+	return source_headers(
+	    w->source, numbers, n, w->baseline ? SOURCE_HEADERS : SOURCE_DATES);
 }
 
 static void
@@ -159,7 +161,7 @@ worker_tell_recognised(const struct worker *w, const struct store_answer *a)
 		.mailbox = w->name,
 	};
 
-	if (w->unknown == 0)
+	if (w->unknown == 0 || !w->baseline)
 		return;
 	log_event(&e,
 	    "%s: %llu messages in %s have other UIDs than before or none on "

@@ -82,6 +82,23 @@ fake_fetch(struct source *s, const uint32_t *numbers, size_t n)
 	write_numbers("fetch", numbers, n);
 }
 
+static bool
+fake_marks(struct source *s, uint64_t from)
+{
+	(void)s;
+	trail_event(
+	    fake_source.trail, "marks from %llu", (unsigned long long)from);
+	return true;
+}
+
+static void
+fake_mark(struct source *s, uint32_t number, enum source_mark what)
+{
+	(void)s;
+	trail_event(fake_source.trail, "mark %u as %s", number,
+	    what == SOURCE_SEEN ? "read" : "relayed");
+}
+
 static void
 fake_remove(struct source *s, const uint32_t *numbers, size_t n)
 {
@@ -121,5 +138,7 @@ const struct source_driver source_imap_driver = {
 	.can_watch = fake_can_watch,
 	.watch = fake_watch,
 	.unwatch = fake_unwatch,
+	.marks = fake_marks,
+	.mark = fake_mark,
 	.protocol = "IMAPS",
 };

@@ -207,6 +207,14 @@ store_headers(struct store *s, int64_t mailbox,
 }
 
 void
+store_marked(struct store *s, int64_t mailbox, const uint32_t *uids, size_t n)
+{
+	(void)mailbox;
+	for (size_t i = 0; i < n; i++)
+		trail_event(s->trail, "marked %u", uids[i]);
+}
+
+void
 store_find_trace(struct store *s, const char *const *traces, size_t n,
     struct store_done done)
 {

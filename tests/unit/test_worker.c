@@ -505,6 +505,212 @@ test_notice(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- IMAP: many mailboxes, news, marks */
+
+static void
+as_imap(struct stage *s)
+{
+	s->account.protocol = CONF_IMAP;
+	s->account.ndestinations = 1;
+	worker_free(&s->worker);
+	s->worker = worker_new(&s->context,
+	    &(struct worker_mailbox){ &s->account, &s->folder, "Junk" },
+	    &(struct worker_owner){
+		.done = on_done,
+		.leaving = on_leaving,
+		.may_poll = may_poll,
+		.arg = s,
+	    });
+	fake_source.can_watch = true;
+	fake_source.has_news = false;
+}
+
+static const struct source_events *
+source_is(void)
+{
+	return fake_source.source.events;
+}
+
+/* Up to the end of a poll that finds nothing. */
+static void
+poll_nothing(struct stage *s)
+{
+	list(s, 0);
+	give_items(s, 0, 0, 0); /* removals */
+}
+
+/* The session of one mailbox serves the next. */
+static void
+test_session_given_back(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct source *session;
+
+	as_imap(s);
+	s->leave = WORKER_KEEP;
+	poll_nothing(s);
+	run(s);
+	session = s->report.session;
+	assert_non_null(session);
+	assert_false(worker_busy(s->worker));
+	forget(s);
+	worker_poll(s->worker, session);
+	fake_store_answer(&s->store, &found);
+	assert_trail(s, "look up hotmail Junk\nselect Junk\n");
+	s->leave = WORKER_QUIT;
+	source_is()->down(fake_source.source.arg, NULL);
+	run(s);
+}
+
+/* A mailbox that cannot be opened ends neither the session nor the account. */
+static void
+test_mailbox_refused(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct fault f;
+
+	as_imap(s);
+	s->leave = WORKER_KEEP;
+	worker_poll(s->worker, NULL);
+	fake_store_answer(&s->store, &found);
+	source_is()->ready(fake_source.source.arg);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "SELECT", "no such");
+	forget(s);
+	source_is()->selected(fake_source.source.arg, NULL, &f);
+	run(s);
+	assert_trail(s, "leaving\ndone, failed: 0 relayed\n");
+	assert_true(s->report.mailbox_only);
+	assert_non_null(s->report.session);
+	source_close(&s->report.session);
+}
+
+static void
+test_news(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct store_answer settled = { .waiting = 0 };
+
+	as_imap(s);
+	s->leave = WORKER_WATCH;
+	poll_nothing(s);
+	run(s);
+	assert_true(s->report.watching);
+	assert_true(worker_watching(s->worker));
+	forget(s);
+	/* No room on the disk: not now. */
+	s->no_room = true;
+	source_is()->news(fake_source.source.arg);
+	assert_trail(s, "");
+	s->no_room = false;
+	source_is()->news(fake_source.source.arg);
+	assert_trail(s, "unwatch\n");
+	source_is()->unwatched(fake_source.source.arg);
+	fake_store_answer(&s->store, &found);
+	source_is()->listed(fake_source.source.arg, true);
+	fake_store_answer(&s->store, &settled);
+	give_items(s, 0, 0, 0);
+	run(s);
+	assert_trail(s,
+	    "look up hotmail Junk\nlist from 0\nsettle\nremovals behind 0\n"
+	    "leaving, can watch\nwatch\ndone: 0 relayed\n");
+	/* The server ends it by itself: it is asked, and not watched again. */
+	source_is()->unwatched(fake_source.source.arg);
+	fake_store_answer(&s->store, &found);
+	source_is()->listed(fake_source.source.arg, true);
+	fake_store_answer(&s->store, &settled);
+	s->leave = WORKER_QUIT;
+	give_items(s, 0, 0, 0);
+	assert_trail(s, "look up hotmail Junk\nlist from 0\nsettle\n"
+			"removals behind 0\nleaving\nquit\n");
+	source_is()->down(fake_source.source.arg, NULL);
+	run(s);
+}
+
+/* News that came during the poll are looked at before it watches. */
+static void
+test_news_in_time(void **state)
+{
+	struct stage *s = *state;
+	struct fault f;
+
+	as_imap(s);
+	s->leave = WORKER_WATCH;
+	fake_source.has_news = true;
+	poll_nothing(s);
+	assert_non_null(strstr(s->trail.text,
+	    "leaving, can watch\nwatch\nlook up hotmail Junk\n"));
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "LIST", "gone");
+	source_is()->down(fake_source.source.arg, &f);
+	fake_store_answer(&s->store, &(struct store_answer){ .mailbox = 1 });
+	run(s);
+	assert_false(worker_busy(s->worker));
+}
+
+static void
+test_watch_breaks(void **state)
+{
+	struct stage *s = *state;
+	struct fault f;
+
+	as_imap(s);
+	s->leave = WORKER_WATCH;
+	poll_nothing(s);
+	run(s);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "IDLE", "gone");
+	source_is()->down(fake_source.source.arg, &f);
+	run(s);
+	assert_true(s->report.failed);
+	assert_true(s->report.watched);
+	assert_false(worker_watching(s->worker));
+	/* And the end of one by our own wish. */
+	poll_nothing(s);
+	run(s);
+	worker_retire(s->worker);
+	run(s);
+	assert_false(worker_watching(s->worker));
+}
+
+/* The keyword is set with the reply, before the record. */
+static void
+test_marks(void **state)
+{
+	struct stage *s = *state;
+
+	s->context.keyword = "Mailhaul-Relayed-0000";
+	as_imap(s);
+	s->folder.after = CONF_AFTER_SEEN;
+	worker_poll(s->worker, NULL);
+	fake_store_answer(&s->store,
+	    &(struct store_answer){ .mailbox = 1, .baseline = true });
+	source_is()->ready(fake_source.source.arg);
+	source_is()->selected(fake_source.source.arg,
+	    &(struct source_mailbox){ .exists = 1 }, NULL);
+	source_is()->listed(fake_source.source.arg, true);
+	forget(s);
+	source_is()->marked(fake_source.source.arg, 7);
+	source_is()->marks_told(fake_source.source.arg);
+	fake_store_answer(&s->store, &(struct store_answer){ .waiting = 1 });
+	give_items(s, 8, 1, 20);
+	give_items(s, 0, 0, 0);
+	fetched(8, "a: b\r\n\r\nhello\r\n");
+	fake_sink_begin(&s->sink);
+	fake_store_commit(&s->store);
+	fake_sink_dot(&s->sink);
+	assert_non_null(strstr(s->trail.text, "marked 7\nsettle\n"));
+	forget(s);
+	fake_sink_verdict(&s->sink, NULL, "250 ok");
+	assert_non_null(strstr(s->trail.text, "mark 8 as relayed\n"));
+	assert_null(strstr(s->trail.text, "mark 8 as read\n"));
+	fake_store_commit(&s->store);
+	assert_non_null(strstr(s->trail.text, "mark 8 as read\n"));
+	source_is()->down(fake_source.source.arg, NULL);
+	fake_store_answer(&s->store, &(struct store_answer){ .nitems = 0 });
+	run(s);
+}
+
 int
 main(void)
 {
@@ -520,6 +726,12 @@ main(void)
 		TEST(test_login_delay),
 		TEST(test_suspects),
 		TEST(test_notice),
+		TEST(test_session_given_back),
+		TEST(test_mailbox_refused),
+		TEST(test_news),
+		TEST(test_news_in_time),
+		TEST(test_watch_breaks),
+		TEST(test_marks),
 	};
 
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
