@@ -193,6 +193,18 @@ note_failure(struct account *a, struct box *b, const struct worker_report *r)
 	tell_failure(a, &r->fault, tell, next);
 }
 
+/* One mailbox that fails is trouble of the account, too. */
+static const struct store_pause *
+worst_pause(const struct account *a)
+{
+	const struct box *b;
+
+	TAILQ_FOREACH (b, &a->boxes, link)
+		if (a->pause.failures == 0 && b->pause.alerted)
+			return &b->pause;
+	return &a->pause;
+}
+
 static void
 settle(struct account *a, struct box *b, const struct worker_report *r)
 {
@@ -211,7 +223,7 @@ settle(struct account *a, struct box *b, const struct worker_report *r)
 	if (r->failed)
 		note_failure(a, b, r);
 	alert_pause(
-	    a->ctx->alerts, &a->who, &a->pause, failed ? &r->fault : NULL);
+	    a->ctx->alerts, &a->who, worst_pause(a), failed ? &r->fault : NULL);
 }
 
 /* --- the boxes */

@@ -596,9 +596,11 @@ alerts_leave(struct alerts *a, const struct sink *s)
 void
 alerts_finish(struct alerts *a)
 {
-	if (!a->finishing)
-		timer_set(&a->farewell, (int64_t)ALERT_COMMAND_SECONDS * 1000);
+	/* Set again and again, the turn would never come. */
+	if (a->finishing)
+		return;
 	a->finishing = true;
+	timer_set(&a->farewell, (int64_t)ALERT_COMMAND_SECONDS * 1000);
 	timer_set(&a->turn, 0);
 }
 

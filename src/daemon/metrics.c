@@ -175,24 +175,25 @@ add_last_success(struct evbuffer *out, const struct view_account *a)
 		    LABELS("account", a->name), (uint64_t)a->last_success);
 }
 
-/* Words of view.h, and what they are called here. */
-static const struct reason {
-	const char *state, *reason;
-} reasons[] = {
-	{ "paused", "hand" },
-	{ "failing", "failure" },
-	{ "asks", "question" },
-};
-#define ACCOUNT_REASONS 3
-#define DESTINATION_REASONS 2 /* it asks nothing */
+/* Failing lasts while it is tried again, so its state does not say it. */
+static bool
+is_failing(const char *state, unsigned failures)
+{
+	return failures > 0 && strcmp(state, "paused") != 0 &&
+	       strcmp(state, "asks") != 0;
+}
 
 static void
 add_pauses(struct evbuffer *out, const struct view_account *a)
 {
-	for (size_t i = 0; i < ACCOUNT_REASONS; i++)
-		sample(out, "mailhaul_account_paused",
-		    LABELS("account", a->name, "reason", reasons[i].reason),
-		    strcmp(a->state, reasons[i].state) == 0);
+	static const char name[] = "mailhaul_account_paused";
+
+	sample(out, name, LABELS("account", a->name, "reason", "hand"),
+	    strcmp(a->state, "paused") == 0);
+	sample(out, name, LABELS("account", a->name, "reason", "failure"),
+	    is_failing(a->state, a->failures));
+	sample(out, name, LABELS("account", a->name, "reason", "question"),
+	    strcmp(a->state, "asks") == 0);
 }
 
 static void
@@ -283,10 +284,12 @@ add_dot(struct evbuffer *out, const struct view_destination *d)
 static void
 add_closed(struct evbuffer *out, const struct view_destination *d)
 {
-	for (size_t i = 0; i < DESTINATION_REASONS; i++)
-		sample(out, "mailhaul_route_paused",
-		    LABELS("route", d->name, "reason", reasons[i].reason),
-		    strcmp(d->state, reasons[i].state) == 0);
+	static const char name[] = "mailhaul_route_paused";
+
+	sample(out, name, LABELS("route", d->name, "reason", "hand"),
+	    strcmp(d->state, "paused") == 0);
+	sample(out, name, LABELS("route", d->name, "reason", "failure"),
+	    is_failing(d->state, d->failures));
 }
 
 static const struct route_metric {
@@ -329,6 +332,40 @@ write_routes(const struct supervisor *s, struct evbuffer *out)
 
 /* --- the state */
 
+/* Seconds that the oldest message of all mailboxes of an account has waited; 0:
+ * none waits. */
+static uint64_t
+age_of(const struct metrics_source *src, const char *account)
+{
+	int64_t oldest = src->now;
+
+	for (size_t i = 0; i < src->nmail; i++) {
+		const struct metrics_mail *m = &src->mail[i];
+
+		if (m->oldest > 0 && m->oldest < oldest &&
+		    strcmp(m->account, account) == 0)
+			oldest = m->oldest;
+	}
+	return (uint64_t)(src->now - oldest);
+}
+
+static void
+write_ages(const struct metrics_source *src, struct evbuffer *out)
+{
+	static const char name[] = "mailhaul_oldest_unrelayed_age_seconds";
+
+	describe(out, name, "gauge",
+	    "Time since the first sight of the oldest message that waits to "
+	    "be relayed; 0: none waits.");
+	for (size_t i = 0; i < view_accounts(src->supervisor); i++) {
+		struct view_account a;
+
+		view_account(src->supervisor, i, &a);
+		sample(
+		    out, name, LABELS("account", a.name), age_of(src, a.name));
+	}
+}
+
 static void
 write_mail(const struct metrics_source *src, struct evbuffer *out)
 {
@@ -336,7 +373,6 @@ write_mail(const struct metrics_source *src, struct evbuffer *out)
 		"Messages that wait for a person." };
 	static const struct metric in_doubt = { "mailhaul_indoubt", "gauge",
 		"Messages whose outcome is not known." };
-	static const char age[] = "mailhaul_oldest_unrelayed_age_seconds";
 	uint64_t nheld = 0, ndoubt = 0;
 
 	for (size_t i = 0; i < src->nmail; i++) {
@@ -345,16 +381,6 @@ write_mail(const struct metrics_source *src, struct evbuffer *out)
 	}
 	single(out, &held, nheld);
 	single(out, &in_doubt, ndoubt);
-	describe(out, age, "gauge",
-	    "Time since the first sight of the oldest message that waits to "
-	    "be relayed; 0: none waits.");
-	for (size_t i = 0; i < src->nmail; i++) {
-		const struct metrics_mail *m = &src->mail[i];
-		bool waits = m->oldest > 0 && m->oldest < src->now;
-
-		sample(out, age, LABELS("account", m->account),
-		    waits ? (uint64_t)(src->now - m->oldest) : 0);
-	}
 }
 
 static void
@@ -473,6 +499,7 @@ metrics_write(const struct metrics_source *src, struct evbuffer *out)
 	write_build(out);
 	write_accounts(src->supervisor, out);
 	write_mail(src, out);
+	write_ages(src, out);
 	write_routes(src->supervisor, out);
 	write_commits(src->store, out);
 	write_sessions(src->supervisor, out);

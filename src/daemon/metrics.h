@@ -19,7 +19,8 @@ struct evbuffer;
 struct store;
 struct supervisor;
 
-/* What the state says of one account. */
+/* What the state says of an account, or of a mailbox of it: rows of one account
+ * are added up. */
 struct metrics_mail {
 	const char *account;
 	uint64_t held, in_doubt; /* messages, now */

@@ -360,6 +360,13 @@ begin(struct supervisor *s)
 		account_begin(p->account, &p->pause);
 	}
 	turn(s);
+}
+
+/* There may be nothing that --once waits for. */
+static void
+begin_loaded(struct supervisor *s)
+{
+	begin(s);
 	if (s->o.once)
 		timer_set(&s->reap, 0);
 }
@@ -370,7 +377,7 @@ on_loaded(struct supervisor *s, const struct store_answer *a)
 	s->loading--;
 	if (!a->ok)
 		fail_state(s);
-	begin(s);
+	begin_loaded(s);
 }
 
 static void
@@ -417,7 +424,7 @@ load_pauses(struct supervisor *s)
 		    (struct store_done){ on_account_loaded, p });
 	}
 	s->loading--;
-	begin(s);
+	begin_loaded(s);
 }
 
 /* --- what has ended */

@@ -98,6 +98,21 @@ def test_refused_login(world, haul, command, monkeypatch):
         assert len(command.runs()) == 2
 
 
+def test_one_folder(world, haul, user, port, command):
+    """A folder that cannot be opened, beside one that can."""
+    with RecordingSmtp(world.certs) as recorder:
+        haul.account(user, "imap", port("imap"), interval="10s",
+                     folders=("INBOX", "Nowhere"))
+        haul.to_recorder(recorder)
+        running = haul.start()
+        (run,) = command.wait(1)
+        assert (run["MAILHAUL_EVENT"], run["MAILHAUL_ACCOUNT"]) == (
+            "account-failed", user)
+        assert "Nowhere" in run["MAILHAUL_REASON"]
+        assert running.stop().code == OK
+        assert len(command.runs()) == 1
+
+
 def test_held(world, haul, command):
     with FakePop3(world.certs, [message(1), message(2)]) as pop, \
             RecordingSmtp(world.certs) as recorder:
