@@ -38,7 +38,8 @@ pause_load(struct db *db, struct request *r)
 	struct store_pause *p = &r->answer.pause;
 	struct query *q = db_query(db,
 	    "SELECT terms, failures, since, not_before, firm, alerted, reply,"
-	    " last_login, login_delay, by_hand FROM pause WHERE party = ?1 AND name = "
+	    " last_login, login_delay, by_hand FROM pause WHERE party = ?1 AND "
+	    "name = "
 	    "?2");
 
 	bind_who(q, who);

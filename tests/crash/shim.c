@@ -533,6 +533,19 @@ pwrite64(int fd, const void *bytes, size_t n, off64_t at)
 	return done;
 }
 
+/* SQLite uses the names with 64, mailhauld those without. */
+ssize_t
+pread(int fd, void *bytes, size_t n, off_t at)
+{
+	return pread64(fd, bytes, n, at);
+}
+
+ssize_t
+pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+	return pwrite64(fd, bytes, n, at);
+}
+
 int
 ftruncate64(int fd, off64_t size)
 {
