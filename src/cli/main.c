@@ -25,6 +25,8 @@ static const struct cli_command commands[] = {
 	    "[list|show|release|drop] [NAME | --all] "
 	    "[--account ACCOUNT] [--json]",
 	    "what waits for a decision, and the decision", cli_held },
+	{ "history", "[ACCOUNT] [-n NUMBER] [--json]",
+	    "what was relayed or held, and what the server said", cli_history },
 	{ "accept", "ACCOUNT --as-known | --relay",
 	    "decide about unknown messages", cli_accept },
 	{ "check", "[--options]",
