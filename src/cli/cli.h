@@ -27,6 +27,7 @@ int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_accept(const struct cli_options *o, int argc, char **argv);
 int cli_backup(const struct cli_options *o, int argc, char **argv);
 int cli_check(const struct cli_options *o, int argc, char **argv);
+int cli_complete(const struct cli_options *o, int argc, char **argv);
 int cli_held(const struct cli_options *o, int argc, char **argv);
 int cli_history(const struct cli_options *o, int argc, char **argv);
 int cli_pause(const struct cli_options *o, int argc, char **argv);

@@ -108,7 +108,10 @@ def look(terminal, pattern, what, seconds=20):
         if match:
             found.append((screen, match))
         return match
-    wait_for(what, seen, seconds)
+    try:
+        wait_for(what, seen, seconds)
+    except TimeoutError as e:
+        raise AssertionError("%s\n%s" % (e, terminal.screen())) from None
     return found[0]
 
 
@@ -163,6 +166,26 @@ def test_ascii_and_interrupt(haul, slow, tmp_path, artefact):
         look(terminal, r"mailhauld is not running", "the news", 60)
         terminal.type("C-c")
         look(terminal, r"exit 0", "the end")
+    finally:
+        terminal.close()
+
+
+def test_completion(haul, slow, tmp_path):
+    """A person at a bash, and the names of the daemon that runs."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    script = os.path.join(here, "../../contrib/completion/mailhaul")
+    path = os.path.dirname(MAILHAUL) + ":" + os.environ["PATH"]
+    terminal = Terminal(str(tmp_path), ["bash", "--norc"], 80, 24, dict(
+        haul.env(), TERM="xterm-256color", PATH=path))
+    try:
+        terminal.type(". " + script, "Enter", "clear", "Enter",
+                      "cd " + haul.state, "Enter", "clear", "Enter")
+        terminal.type("mailhaul --socket ctl.sock pol", "Tab", "hot", "Tab")
+        look(terminal, r"mailhaul --socket ctl\.sock poll hotmail",
+             "the account")
+        terminal.type("C-u", "mailhaul --socket ctl.sock resume ho", "Tab",
+                      "Tab")
+        look(terminal, r"\nhome +hotmail", "both")
     finally:
         terminal.close()
 
