@@ -154,6 +154,20 @@ write_journal(const struct log_event *e, const char *text)
 	return done;
 }
 
+/* Of the thread that set it, so nobody else looks at it. */
+static _Thread_local struct {
+	void (*seen)(void *arg, const struct log_event *e, const char *text);
+	void *arg;
+} tap;
+
+void
+log_tap(void (*seen)(void *arg, const struct log_event *e, const char *text),
+    void *arg)
+{
+	tap.seen = seen;
+	tap.arg = arg;
+}
+
 __attribute__((format(printf, 2, 0))) static void
 emit(const struct log_event *e, const char *fmt, va_list ap)
 {
@@ -169,6 +183,8 @@ emit(const struct log_event *e, const char *fmt, va_list ap)
 	done = sink.journal >= 0 ? write_journal(e, text) : write_stderr(text);
 	if (!done)
 		atomic_fetch_add(&sink.dropped, 1);
+	if (tap.seen != NULL)
+		tap.seen(tap.arg, e, text);
 	errno = saved;
 }
 

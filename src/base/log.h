@@ -50,6 +50,11 @@ void log_event(const struct log_event *e, const char *fmt, ...)
 /* An event with nothing but a priority. */
 void log_line(int priority, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Shows every line that is written to somebody else, too; only lines of the
+ * thread that asks for it.  seen must not log.  NULL: no more. */
+void log_tap(
+    void (*seen)(void *arg, const struct log_event *e, const char *text),
+    void *arg);
 /* True when a line of that priority would be written: for costly texts. */
 bool log_wants(int priority);
 /* Lines that could not be written since the start. */

@@ -25,6 +25,8 @@ static const struct cli_command commands[] = {
 	    "[list|show|release|drop] [NAME | --all] "
 	    "[--account ACCOUNT] [--json]",
 	    "what waits for a decision, and the decision", cli_held },
+	{ "history", "[ACCOUNT] [-n NUMBER] [--json]",
+	    "what was relayed or held, and what the server said", cli_history },
 	{ "accept", "ACCOUNT --as-known | --relay",
 	    "decide about unknown messages", cli_accept },
 	{ "check", "[--options]",
@@ -74,11 +76,24 @@ finish(int code)
 	return code != EX_OK ? code : EX_IOERR;
 }
 
+/* Not in the usage: it is asked by contrib/completion. */
+static int
+complete(const struct cli_options *o, int argc, char **argv)
+{
+	if (argc != 2 || strcmp(argv[1], "commands") != 0)
+		return cli_complete(o, argc, argv);
+	for (size_t i = 0; i < ncommands; i++)
+		puts(commands[i].name);
+	return EX_OK;
+}
+
 static int
 dispatch(const struct cli_options *o, int argc, char **argv)
 {
 	if (argc == 0)
 		return cli_usage_error("no command given");
+	if (strcmp(argv[0], "--complete") == 0)
+		return complete(o, argc, argv);
 	for (size_t i = 0; i < ncommands; i++)
 		if (strcmp(commands[i].name, argv[0]) == 0)
 			return commands[i].run(o, argc, argv);
@@ -110,6 +125,8 @@ main(int argc, char **argv)
 
 	/* Options of the command itself stand behind its name. */
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "--complete") == 0)
+			break;
 		if (strcmp(argv[i], "--help") == 0)
 			return finish(help());
 		if (strcmp(argv[i], "--version") == 0) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "cli/canvas.h"
 #include "cli/cli.h"
@@ -41,7 +42,7 @@ print_text(const json_t *status)
 	struct canvas c;
 
 	canvas_init(&c, fileno(stdout));
-	status_text(&c, status, NULL);
+	status_text(&c, status, NULL, 0);
 	for (size_t i = 0; i < c.nlines; i++)
 		puts(c.lines[i]);
 	canvas_free(&c);
@@ -76,19 +77,15 @@ show_once(struct client *c, bool as_json)
 static void
 remember(struct live *l, json_t *status)
 {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	json_object_set_new(status, STATUS_SEEN_MS,
+	    json_integer(ts.tv_sec * 1000 + ts.tv_nsec / 1000000));
 	json_decref(l->history[HISTORY - 1]);
 	memmove(
 	    l->history + 1, l->history, (HISTORY - 1) * sizeof(l->history[0]));
 	l->history[0] = status;
-}
-
-static const json_t *
-earliest(const struct live *l)
-{
-	for (size_t i = HISTORY - 1; i > 0; i--)
-		if (l->history[i] != NULL)
-			return l->history[i];
-	return NULL;
 }
 
 static void
@@ -113,7 +110,7 @@ look(struct live *l)
 	canvas_clear(&l->canvas);
 	if (result == CLIENT_OK) {
 		remember(l, status);
-		status_text(&l->canvas, status, earliest(l));
+		status_text(&l->canvas, status, l->history + 1, HISTORY - 1);
 		return;
 	}
 	json_decref(status);

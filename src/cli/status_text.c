@@ -13,6 +13,7 @@
 #define STATE_COLUMNS 12
 #define TIME_COLUMNS 11
 #define COUNT_COLUMNS 9
+#define HELD_COLUMNS 6
 #define BAR_MIN 8
 #define BAR_MAX 40
 
@@ -110,58 +111,83 @@ put_reason(struct canvas *c, const json_t *o)
 
 /* --- the message that is on its way */
 
-/* The same message in the earlier status; or NULL. */
-static const json_t *
-find_earlier(const json_t *list, const char *name, const char *folder,
-    const json_t *message)
-{
-	const json_t *o, *box, *found = NULL;
-	size_t i, k;
+/* What is drawn, and what it is compared with. */
+struct picture {
+	struct canvas *canvas;
+	const json_t *status;
+	json_t *const *earlier; /* the newest first */
+	size_t nearlier;
+	int64_t now; /* wall clock */
+};
 
-	json_array_foreach(list, i, o)
-	{
-		if (strcmp(text_of(o, "name"), name) != 0)
-			continue;
-		found = json_object_get(o, "message");
-		json_array_foreach(json_object_get(o, "mailboxes"), k,
-		    box) if (strcmp(text_of(box, "folder"), folder) == 0)
-		    found = json_object_get(box, "message");
-	}
-	return json_is_object(found) && strcmp(text_of(found, "uid"),
-					    text_of(message, "uid")) == 0
-	           ? found
+/* Where a message was seen: in a mailbox of an account, or (folder NULL) on its
+ * way to a destination. */
+struct passage {
+	const char *name, *folder;
+	const json_t *message;
+};
+
+static const json_t *
+find_named(const json_t *list, const char *key, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(
+	    list, i, o) if (strcmp(text_of(o, key), name) == 0) return o;
+	return NULL;
+}
+
+/* The same message in an earlier status; or NULL. */
+static const json_t *
+find_message(const json_t *status, const struct passage *p)
+{
+	const char *list = p->folder != NULL ? "accounts" : "destinations";
+	const json_t *o =
+	    find_named(json_object_get(status, list), "name", p->name);
+
+	if (p->folder != NULL)
+		o = find_named(
+		    json_object_get(o, "mailboxes"), "folder", p->folder);
+	o = json_object_get(o, "message");
+	return json_is_object(o) && strcmp(text_of(o, "uid"),
+					text_of(p->message, "uid")) == 0
+	           ? o
 	           : NULL;
 }
 
-struct passage {
-	const json_t *message, *earlier; /* earlier: NULL when not known */
-	int64_t now, before;             /* of the two, wall clock */
-};
-
-/* Bytes in a second; 0: not known. */
+/* Bytes in a second, by the oldest status that shows it; 0: not known. */
 static uint64_t
-rate_of(const struct passage *p)
+rate_of(const struct picture *g, const struct passage *p)
 {
-	int64_t bytes = number_of(p->message, "done"), seconds;
+	int64_t bytes = number_of(p->message, "done");
+	int64_t ms = (g->now - number_of(p->message, "since")) * 1000;
 
-	seconds = p->now - number_of(p->message, "since");
-	if (p->earlier != NULL && p->now > p->before) {
-		bytes -= number_of(p->earlier, "done");
-		seconds = p->now - p->before;
+	for (size_t i = g->nearlier; i-- > 0;) {
+		const json_t *then = find_message(g->earlier[i], p);
+
+		if (then == NULL)
+			continue;
+		bytes -= number_of(then, "done");
+		ms = number_of(g->status, STATUS_SEEN_MS) -
+		     number_of(g->earlier[i], STATUS_SEEN_MS);
+		break;
 	}
-	if (seconds < 1)
-		seconds = 1;
-	return bytes > 0 ? (uint64_t)(bytes / seconds) : 0;
+	if (ms < 100)
+		return 0;
+	return bytes > 0 ? (uint64_t)(bytes * 1000 / ms) : 0;
 }
 
 static void
-put_progress(struct canvas *c, const struct passage *p, const char *whose)
+put_progress(
+    const struct picture *g, const struct passage *p, const char *whose)
 {
+	struct canvas *c = g->canvas;
 	char done_text[TEXT_MAX], size_text[TEXT_MAX], rate_text[TEXT_MAX];
 	char left[TEXT_MAX] = "";
 	uint64_t size = (uint64_t)number_of(p->message, "size");
 	uint64_t done = (uint64_t)number_of(p->message, "done");
-	uint64_t rate = rate_of(p);
+	uint64_t rate = rate_of(g, p);
 	unsigned bar = c->width > 74 ? c->width - 66 : BAR_MIN;
 	unsigned permille = size == 0      ? 0
 	                    : done >= size ? 1000
@@ -188,76 +214,68 @@ put_progress(struct canvas *c, const struct passage *p, const char *whose)
 /* --- accounts and destinations */
 
 static void
-put_mailbox(struct canvas *c, const json_t *account, const json_t *box,
-    const json_t *status, const json_t *before)
+put_mailbox(const struct picture *g, const json_t *account, const json_t *box)
 {
-	const char *folder = text_of(box, "folder");
 	const char *doing = text_of(box, "doing");
 	struct passage p = {
+		.name = text_of(account, "name"),
+		.folder = text_of(box, "folder"),
 		.message = json_object_get(box, "message"),
-		.now = number_of(status, "now"),
-		.before = number_of(before, "now"),
 	};
 
 	if (json_is_object(p.message)) {
-		p.earlier = find_earlier(json_object_get(before, "accounts"),
-		    text_of(account, "name"), folder, p.message);
-		put_progress(c, &p, folder);
+		put_progress(g, &p, p.folder);
 	} else if (doing[0] != '\0' && strcmp(doing, "idle") != 0 &&
 		   strcmp(doing, "watching") != 0) {
-		canvas_put(c, CANVAS_PLAIN, "    ");
-		canvas_cell(c, CANVAS_PLAIN, NAME_COLUMNS - 4, folder);
-		canvas_put(c, CANVAS_DIM, "%s", doing);
-		canvas_end_line(c);
+		canvas_put(g->canvas, CANVAS_PLAIN, "    ");
+		canvas_cell(
+		    g->canvas, CANVAS_PLAIN, NAME_COLUMNS - 4, p.folder);
+		canvas_put(g->canvas, CANVAS_DIM, "%s", doing);
+		canvas_end_line(g->canvas);
 	}
 }
 
 static void
-put_account(struct canvas *c, const json_t *o, const json_t *status,
-    const json_t *before)
+put_account(const struct picture *g, const json_t *o)
 {
+	struct canvas *c = g->canvas;
 	const char *state = text_of(o, "state");
-	int64_t now = number_of(status, "now");
 	const json_t *box;
 	size_t i;
 
 	canvas_cell(c, CANVAS_BOLD, NAME_COLUMNS, text_of(o, "name"));
 	canvas_cell(c, style_of(state), STATE_COLUMNS, state);
-	put_time(c, now, number_of(o, "last_success"));
-	put_time(c, now, at_least(number_of(o, "next_poll"), now));
+	put_time(c, g->now, number_of(o, "last_success"));
+	put_time(c, g->now, at_least(number_of(o, "next_poll"), g->now));
 	put_count(c, o, "waiting", CANVAS_PLAIN, COUNT_COLUMNS);
-	put_count(c, o, "held", CANVAS_WARN, 6);
+	put_count(c, o, "held", CANVAS_WARN, HELD_COLUMNS);
 	put_count(c, o, "in_doubt", CANVAS_WARN, COUNT_COLUMNS);
 	canvas_end_line(c);
 	put_reason(c, o);
 	json_array_foreach(json_object_get(o, "mailboxes"), i, box)
-	    put_mailbox(c, o, box, status, before);
+	    put_mailbox(g, o, box);
 }
 
 static void
-put_destination(struct canvas *c, const json_t *o, const json_t *status,
-    const json_t *before)
+put_destination(const struct picture *g, const json_t *o)
 {
+	struct canvas *c = g->canvas;
 	const char *state = text_of(o, "state");
 	struct passage p = {
+		.name = text_of(o, "name"),
 		.message = json_object_get(o, "message"),
-		.now = number_of(status, "now"),
-		.before = number_of(before, "now"),
 	};
 
-	canvas_cell(c, CANVAS_BOLD, NAME_COLUMNS, text_of(o, "name"));
+	canvas_cell(c, CANVAS_BOLD, NAME_COLUMNS, p.name);
 	canvas_cell(c, style_of(state), STATE_COLUMNS, state);
-	put_time(c, p.now, number_of(o, "last_success"));
-	put_time(c, p.now, at_least(number_of(o, "next_try"), p.now));
+	put_time(c, g->now, number_of(o, "last_success"));
+	put_time(c, g->now, at_least(number_of(o, "next_try"), g->now));
 	put_count(c, o, "queued", CANVAS_PLAIN, COUNT_COLUMNS);
 	put_count(c, o, "connections", CANVAS_PLAIN, COUNT_COLUMNS);
 	canvas_end_line(c);
 	put_reason(c, o);
-	if (!json_is_object(p.message))
-		return;
-	p.earlier = find_earlier(json_object_get(before, "destinations"),
-	    text_of(o, "name"), "", p.message);
-	put_progress(c, &p, text_of(p.message, "account"));
+	if (json_is_object(p.message))
+		put_progress(g, &p, text_of(p.message, "account"));
 }
 
 /* --- all of it */
@@ -305,12 +323,15 @@ put_daemon(struct canvas *c, const json_t *o)
 }
 
 void
-status_text(struct canvas *c, const json_t *status, const json_t *before)
+status_text(struct canvas *c, const json_t *status, json_t *const *earlier,
+    size_t nearlier)
 {
 	static const char *const account_titles[] = { "ACCOUNT", "STATE",
 		"LAST OK", "NEXT POLL", "WAITING", "HELD  ", "IN DOUBT", NULL };
 	static const char *const destination_titles[] = { "DESTINATION",
 		"STATE", "LAST OK", "NEXT TRY", "QUEUED", "CONNECTIONS", NULL };
+	struct picture g = { c, status, earlier, nearlier,
+		number_of(status, "now") };
 	const json_t *o;
 	size_t i;
 
@@ -318,9 +339,9 @@ status_text(struct canvas *c, const json_t *status, const json_t *before)
 	canvas_end_line(c);
 	put_titles(c, account_titles);
 	json_array_foreach(json_object_get(status, "accounts"), i, o)
-	    put_account(c, o, status, before);
+	    put_account(&g, o);
 	canvas_end_line(c);
 	put_titles(c, destination_titles);
 	json_array_foreach(json_object_get(status, "destinations"), i, o)
-	    put_destination(c, o, status, before);
+	    put_destination(&g, o);
 }

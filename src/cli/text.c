@@ -13,7 +13,7 @@ text_bytes(char buf[TEXT_MAX], uint64_t n)
 	size_t unit = 0;
 
 	if (n < 1000) {
-		snprintf(buf, TEXT_MAX, n > 0 ? "%.0f B" : "-", v);
+		snprintf(buf, TEXT_MAX, "%.0f B", v);
 		return buf;
 	}
 	v /= 1000;

@@ -9,7 +9,7 @@
 
 #define TEXT_MAX 32
 
-/* "-" for 0, else bytes: "998", "1.2 kB", "200 MB" (powers of 1000). */
+/* "998 B", "1.2 kB", "200 MB": powers of 1000. */
 const char *text_bytes(char buf[TEXT_MAX], uint64_t n);
 /* In the largest unit that leaves a number: 59s, 59m, 23h, 400d. */
 const char *text_span(char buf[TEXT_MAX], int64_t seconds);

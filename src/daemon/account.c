@@ -38,6 +38,7 @@ struct box {
 	bool holds;  /* a place of the account's, to watch */
 	bool polled; /* in this round */
 	bool gone;   /* from the server */
+	bool asks;   /* a person must decide about its messages */
 };
 TAILQ_HEAD(boxes, box);
 
@@ -218,6 +219,7 @@ settle(struct account *a, struct box *b, const struct worker_report *r)
 	a->tally.polls_failed += r->failed;
 	if (!r->failed)
 		a->last_success = time(NULL);
+	b->asks = failed && r->fault.question;
 	if (!failed)
 		forgive(a, b);
 	if (r->failed)
@@ -782,7 +784,7 @@ static const char *
 state_of(const struct account *a)
 {
 	const struct box *b;
-	bool watching = false;
+	bool watching = false, asks = false;
 
 	if (a->pause.by_hand)
 		return "paused";
@@ -792,7 +794,10 @@ state_of(const struct account *a)
 		if (worker_busy(b->worker))
 			return "polling";
 		watching = watching || worker_watching(b->worker);
+		asks = asks || b->asks;
 	}
+	if (asks)
+		return "asks";
 	if (a->pause.failures > 0)
 		return "failing";
 	return watching ? "watching" : "waiting";

@@ -15,7 +15,7 @@
 
 #include "base/log.h"
 
-#define BACKLOG 16
+#define BACKLOG 128
 
 static int
 fail(struct fault *f, int fd, const char *where, const char *what)

@@ -24,11 +24,7 @@ take(const char *file, struct supervisor *s, struct conf_problems *problems_r,
 	struct conf *fresh = conf_load(file, problems_r);
 
 	log_problems(problems_r);
-	if (fresh != NULL)
-		return ask_reload(s, fresh, why_r);
-	fault_set(why_r, FAULT_US, FAULT_NEVER, "reload",
-	    "the configuration has mistakes: nothing was changed");
-	return false;
+	return ask_reload(s, fresh, why_r);
 }
 
 bool

@@ -8,6 +8,7 @@
 
 #include "base/ascii.h"
 #include "daemon/view.h"
+#include "store/store.h"
 
 #include "config.h"
 
@@ -44,6 +45,53 @@ set_text(json_t *o, const char *key, const char *s)
 	set(o, key, value);
 }
 
+/* --- what the state says */
+
+struct counts {
+	const struct store_summary *mail;
+	size_t n;
+	bool counted;
+};
+
+void
+status_count(const struct store_summary *mail, size_t n, const char *account,
+    const char *folder, struct status_mail *m_r)
+{
+	*m_r = (struct status_mail){ 0 };
+	for (size_t i = 0; i < n; i++) {
+		const struct store_summary *s = &mail[i];
+
+		if (strcmp(s->account, account) != 0 ||
+		    (folder != NULL && strcmp(s->folder, folder) != 0))
+			continue;
+		m_r->waiting += s->waiting;
+		m_r->in_doubt += s->in_doubt;
+		m_r->held += s->held;
+		if (s->oldest > 0 &&
+		    (m_r->oldest == 0 || s->oldest < m_r->oldest))
+			m_r->oldest = s->oldest;
+	}
+}
+
+static void
+set_count(json_t *o, const char *key, uint64_t n, bool counted)
+{
+	set(o, key, counted ? json_integer((json_int_t)n) : json_null());
+}
+
+static void
+set_mail(
+    json_t *o, const struct counts *c, const char *account, const char *folder)
+{
+	struct status_mail m;
+
+	status_count(c->mail, c->n, account, folder, &m);
+	set_count(o, "waiting", m.waiting, c->counted);
+	set_count(o, "in_doubt", m.in_doubt, c->counted);
+	set_count(o, "held", m.held, c->counted);
+	set_time(o, "oldest", m.oldest);
+}
+
 /* --- accounts */
 
 static json_t *
@@ -63,7 +111,8 @@ account_counts(const struct tally_account *t)
 }
 
 static json_t *
-mailbox_json(const struct view_mailbox *v)
+mailbox_json(
+    const struct counts *c, const char *account, const struct view_mailbox *v)
 {
 	json_t *o = json_object(), *message = json_null();
 
@@ -78,11 +127,12 @@ mailbox_json(const struct view_mailbox *v)
 		set_time(message, "since", v->since);
 	}
 	set(o, "message", message);
+	set_mail(o, c, account, v->folder);
 	return o;
 }
 
 static json_t *
-account_json(const struct supervisor *s, size_t i)
+account_json(const struct supervisor *s, const struct counts *c, size_t i)
 {
 	json_t *o = json_object(), *mailboxes = json_array();
 	struct view_account v;
@@ -96,13 +146,14 @@ account_json(const struct supervisor *s, size_t i)
 	set_time(o, "last_success", v.last_success);
 	set_time(o, "next_poll", v.next_poll);
 	set_int(o, "failures", v.failures);
+	set_mail(o, c, v.name, NULL);
 	if (v.tally != NULL)
 		set(o, "counts", account_counts(v.tally));
 	for (size_t m = 0; m < v.nmailboxes; m++) {
 		struct view_mailbox box;
 
 		view_mailbox(s, i, m, &box);
-		json_array_append_new(mailboxes, mailbox_json(&box));
+		json_array_append_new(mailboxes, mailbox_json(c, v.name, &box));
 	}
 	set(o, "mailboxes", mailboxes);
 	return o;
@@ -160,15 +211,16 @@ add_daemon(json_t *o, const struct supervisor *s)
 }
 
 json_t *
-status_json(const struct supervisor *s, const struct store_answer *mail)
+status_json(const struct supervisor *s, const struct store_summary *mail,
+    size_t n, bool counted)
 {
+	struct counts c = { mail, counted ? n : 0, counted };
 	json_t *o = json_object(), *accounts = json_array(),
 	       *destinations = json_array();
 
-	(void)mail;
 	add_daemon(o, s);
 	for (size_t i = 0; i < view_accounts(s); i++)
-		json_array_append_new(accounts, account_json(s, i));
+		json_array_append_new(accounts, account_json(s, &c, i));
 	set(o, "accounts", accounts);
 	for (size_t i = 0; i < view_destinations(s); i++)
 		json_array_append_new(destinations, destination_json(s, i));

@@ -6,14 +6,26 @@
 #ifndef DAEMON_STATUS_H
 #define DAEMON_STATUS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <jansson.h>
 
-struct store_answer;
+struct store_summary;
 struct supervisor;
 
-/* mail: what the state says of the accounts (store_summary()).  New; never
- * NULL. */
-json_t *status_json(
-    const struct supervisor *s, const struct store_answer *mail);
+struct status_mail {
+	uint64_t waiting, in_doubt, held; /* rows of messages */
+	int64_t oldest;                   /* as in store_summary */
+};
+/* Of all rows of that account, or of one folder of it (NULL: of all). */
+void status_count(const struct store_summary *mail, size_t n,
+    const char *account, const char *folder, struct status_mail *m_r);
+
+/* counted: mail is what the state says of all mailboxes (store_summary());
+ * else it did not say anything.  New; never NULL. */
+json_t *status_json(const struct supervisor *s,
+    const struct store_summary *mail, size_t n, bool counted);
 
 #endif

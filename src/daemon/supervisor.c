@@ -593,6 +593,12 @@ ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r)
 	struct posts posts = TAILQ_HEAD_INITIALIZER(posts);
 	struct sched_limits limits;
 
+	if (fresh == NULL) {
+		fault_set(why_r, FAULT_US, FAULT_NEVER, "reload",
+		    "the configuration has mistakes: nothing was changed");
+		s->reloads_failed++;
+		return false;
+	}
 	if (s->stopping || s->o.once || s->loading > 0) {
 		fault_set(why_r, FAULT_US, FAULT_LATER, "reload",
 		    s->stopping ? "mailhauld is stopping"

@@ -84,7 +84,7 @@ bool ask_pause(struct supervisor *s, const char *name, struct fault *why_r);
  * destination. */
 bool ask_resume(struct supervisor *s, const char *name, struct fault *why_r);
 /* Takes fresh (also when it is refused); the old world goes on until the new
- * one is complete. */
+ * one is complete.  NULL: the file has mistakes; it is counted and refused. */
 bool ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r);
 
 #endif

@@ -43,3 +43,29 @@ record_held_json(const struct store_held *rows, size_t n)
 		json_array_append_new(array, held_json(&rows[i]));
 	return array;
 }
+
+static json_t *
+past_json(const struct store_past *p)
+{
+	char uid[STORE_UID_MAX + 1], folder[STORE_UID_MAX + 1];
+
+	return whole(json_pack("{sI sI ss ss ss ss sI sI sI sb ss ss ss}",
+	    "number", (json_int_t)p->id, "at", (json_int_t)p->at, "account",
+	    p->account, "folder",
+	    ascii_clean(folder, sizeof(folder), p->folder, strlen(p->folder)),
+	    "uid", ascii_clean(uid, sizeof(uid), p->uid, strlen(p->uid)),
+	    "destination", p->destination, "size", (json_int_t)p->size,
+	    "duration_us", (json_int_t)p->usec, "attempt",
+	    (json_int_t)p->attempt, "duplicate", (int)p->duplicate, "state",
+	    store_state_name(p->state), "trace", p->trace, "reply", p->reply));
+}
+
+json_t *
+record_history_json(const struct store_past *rows, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(array, past_json(&rows[i]));
+	return array;
+}

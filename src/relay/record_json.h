@@ -13,8 +13,10 @@
 #include <jansson.h>
 
 struct store_held;
+struct store_past;
 
 /* An array of the rows; new. */
 json_t *record_held_json(const struct store_held *rows, size_t n);
+json_t *record_history_json(const struct store_past *rows, size_t n);
 
 #endif

@@ -431,7 +431,9 @@ worker_incoming(const struct worker *w, struct worker_status *st_r)
 	st_r->uid = m->items[0].uid;
 	st_r->size = m->items[0].size;
 	st_r->done = w->incoming_bytes;
-	st_r->since = w->incoming_since;
+	st_r->since =
+	    time(NULL) -
+	    (loop_now_us(w->transfer.loop) - w->incoming_since) / 1000000;
 }
 
 static struct message *

@@ -558,6 +558,7 @@ ask(struct db *db, struct request *r, int64_t unknown)
 	r->answer.fault.hint =
 	    "run: mailhaul accept NAME --as-known (not relayed), or --relay "
 	    "(relayed, marked as possible duplicates)";
+	r->answer.fault.question = true;
 	r->answer.paused = true;
 	return false;
 }

@@ -136,6 +136,7 @@ recognise_question(struct db *db, int64_t mailbox, struct fault *fault_r)
 	    "relays none of them, mailhaul accept %s --relay all",
 	    (long long)query_get(q, 0), (long long)query_get(q, 1),
 	    (const char *)sqlite3_column_text(q->stmt, 2), name, name);
+	fault_r->question = true;
 	return true;
 }
 
