@@ -230,13 +230,19 @@ static void
 on_look(void *arg, struct notify_status *status_r)
 {
 	const struct daemon *d = arg;
+	struct view_daemon all;
+	struct view_account one;
+	size_t n = view_accounts(d->supervisor);
 
-	status_r->accounts = (unsigned)view_accounts(d->supervisor);
-	for (size_t i = 0; i < status_r->accounts; i++) {
-		struct view_account v;
-
-		view_account(d->supervisor, i, &v);
-		status_r->failing += v.failures > 0;
+	view_daemon(d->supervisor, &all);
+	if (all.no_room)
+		status_r->problem = "no room on the disk of the state";
+	status_r->accounts = (unsigned)n;
+	for (size_t i = 0; i < n; i++) {
+		view_account(d->supervisor, i, &one);
+		if (strcmp(one.state, "failing") == 0 ||
+		    strcmp(one.state, "asks") == 0)
+			status_r->failing++;
 	}
 }
 

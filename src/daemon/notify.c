@@ -15,22 +15,31 @@
 #include "net/loop.h"
 #include "store/store.h"
 
-#define LOOK_MS (60 * 1000)
+#define LOOK_MS (2 * 1000)
+#define LOOKS_A_SURVEY 30 /* the store is asked more seldom: it costs */
+#define PAGE 256          /* mailboxes a request */
 #define STAY_MS                                                                \
 	1000               /* from one request for more time to the next ...   \
 	                    */
 #define STAY_US "30000000" /* ... and what each asks for */
 #define WHY_MAX 256
+#define STATUS_MAX (2 * WHY_MAX + 160)
 
 static struct {
 	struct loop *loop;   /* foreign; NULL: not open */
 	struct store *store; /* foreign */
 	void (*look)(void *arg, struct notify_status *status_r);
 	void *arg;
-	struct timer pet, survey, stay;
+	struct timer pet, glance, stay;
+	unsigned looks;       /* since the store was asked */
 	uint64_t watchdog_ms; /* 0: systemd does not watch */
 	bool stalled;         /* and it was said */
 	bool stopping;
+	bool asking;  /* the store owes us a page */
+	bool counted; /* it has answered once */
+	uint64_t held, in_doubt;
+	uint64_t sum_held, sum_in_doubt; /* of the pages so far */
+	char told[STATUS_MAX];           /* the last status */
 	char refused[WHY_MAX]; /* the last reload; empty: it was not */
 } notify;
 
@@ -46,7 +55,8 @@ store_moves(void)
 
 	if (stalled && !notify.stalled)
 		log_event(&e,
-		    "the thread that writes the state is stuck for %" PRId64
+		    "the thread that writes the state has been stuck for "
+		    "%" PRId64
 		    " seconds: the disk does not answer, or this is a bug; "
 		    "systemd will start mailhauld again",
 		    ms / 1000);
@@ -65,6 +75,8 @@ on_pet(void *arg)
 
 /* --- the status */
 
+static void ask_page(int64_t after);
+
 static void
 join(char *text, size_t size, const char *part)
 {
@@ -76,29 +88,86 @@ join(char *text, size_t size, const char *part)
 }
 
 static void
-tell_status(const char *state)
+write_status(char *text, size_t size)
 {
 	struct notify_status st = { 0 };
-	char why[2 * WHY_MAX + 8] = "", failing[32] = "";
+	char failing[32] = "", mail[64] = "";
+	size_t n;
 
-	if (notify.look != NULL)
-		notify.look(notify.arg, &st);
+	notify.look(notify.arg, &st);
+	text[0] = '\0';
 	if (notify.refused[0] != '\0')
-		join(why, sizeof(why), notify.refused);
+		join(text, size, notify.refused);
 	if (st.problem != NULL)
-		join(why, sizeof(why), st.problem);
+		join(text, size, st.problem);
 	if (st.failing > 0)
 		snprintf(failing, sizeof(failing), ", %u failing", st.failing);
-	sd_notifyf(0, "%sSTATUS=%s%u account%s%s", state, why, st.accounts,
-	    st.accounts == 1 ? "" : "s", failing);
+	if (notify.counted)
+		snprintf(mail, sizeof(mail),
+		    ", %" PRIu64 " held, %" PRIu64 " in doubt", notify.held,
+		    notify.in_doubt);
+	n = strlen(text);
+	snprintf(text + n, size - n, "%u account%s%s%s", st.accounts,
+	    st.accounts == 1 ? "" : "s", failing, mail);
+}
+
+/* Whoever watches the unit is woken by each: only what is new. */
+static void
+tell_status(void)
+{
+	char text[STATUS_MAX];
+
+	write_status(text, sizeof(text));
+	if (strcmp(text, notify.told) == 0)
+		return;
+	strcpy(notify.told, text);
+	sd_notifyf(0, "STATUS=%s", text);
 }
 
 static void
-on_survey(void *arg)
+on_page(void *arg, struct store_answer *a)
+{
+	bool is_last = !a->ok || a->nsummary < PAGE;
+
+	(void)arg;
+	notify.asking = false;
+	if (notify.stopping)
+		return;
+	for (size_t i = 0; a->ok && i < a->nsummary; i++) {
+		notify.sum_held += a->summary[i].held;
+		notify.sum_in_doubt += a->summary[i].in_doubt;
+	}
+	if (!is_last) {
+		ask_page(a->summary[a->nsummary - 1].mailbox);
+		return;
+	}
+	if (a->ok) {
+		notify.held = notify.sum_held;
+		notify.in_doubt = notify.sum_in_doubt;
+		notify.counted = true;
+	}
+	tell_status();
+}
+
+static void
+ask_page(int64_t after)
+{
+	notify.asking = true;
+	store_summary(
+	    notify.store, after, PAGE, (struct store_done){ on_page, NULL });
+}
+
+static void
+on_look(void *arg)
 {
 	(void)arg;
-	tell_status("");
-	timer_set(&notify.survey, LOOK_MS);
+	if (notify.looks++ % LOOKS_A_SURVEY != 0) {
+		tell_status();
+	} else if (!notify.asking) {
+		notify.sum_held = notify.sum_in_doubt = 0;
+		ask_page(0);
+	}
+	timer_set(&notify.glance, LOOK_MS);
 }
 
 /* --- the life of a service */
@@ -124,7 +193,7 @@ notify_open(struct loop *l, struct store *s,
 	notify.look = look;
 	notify.arg = arg;
 	timer_init(&notify.pet, l, on_pet, NULL);
-	timer_init(&notify.survey, l, on_survey, NULL);
+	timer_init(&notify.glance, l, on_look, NULL);
 	timer_init(&notify.stay, l, on_stay, NULL);
 	if (sd_watchdog_enabled(0, &usec) > 0)
 		notify.watchdog_ms = usec / 1000;
@@ -136,7 +205,7 @@ void
 notify_close(void)
 {
 	timer_free(&notify.pet);
-	timer_free(&notify.survey);
+	timer_free(&notify.glance);
 	timer_free(&notify.stay);
 	memset(&notify, 0, sizeof(notify));
 }
@@ -148,8 +217,10 @@ notify_ready(const char *refused)
 		return;
 	snprintf(notify.refused, sizeof(notify.refused), "%s",
 	    refused != NULL ? refused : "");
-	tell_status("READY=1\n");
-	timer_set(&notify.survey, LOOK_MS);
+	write_status(notify.told, sizeof(notify.told));
+	sd_notifyf(0, "READY=1\nSTATUS=%s", notify.told);
+	notify.looks = 0;
+	timer_set(&notify.glance, 0);
 }
 
 void
@@ -170,7 +241,7 @@ notify_stopping(uint64_t grace)
 	if (notify.loop == NULL)
 		return;
 	notify.stopping = true;
-	timer_cancel(&notify.survey);
+	timer_cancel(&notify.glance);
 	sd_notifyf(0,
 	    "STOPPING=1\nSTATUS=finishing what is on the wire, for %" PRIu64
 	    " seconds at most",

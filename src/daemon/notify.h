@@ -5,8 +5,8 @@
  * READY, RELOADING and STOPPING are said when they are called for.  The rest
  * comes from timers of the loop, so that a loop that hangs goes silent: the
  * watchdog is petted at a third of its time, and only while the store's thread
- * moves too; STATUS= is looked up once a minute; a stop asks for more time
- * again and again, as long as it lasts.
+ * moves too; STATUS= follows what is, the numbers of messages in it once a
+ * minute; a stop asks for more time again and again, as long as it lasts.
  *
  * There is one systemd, so there is one of these a process.
  */
@@ -24,11 +24,12 @@ struct notify_status {
 	const char *problem;        /* of all of them; NULL: none */
 };
 
-/* look(arg, zeroed status) is asked whenever a status is told; all of these
- * outlive notify_close(). */
+/* look(arg, zeroed status) is asked every few seconds; all of these outlive
+ * notify_close(). */
 void notify_open(struct loop *l, struct store *s,
     void (*look)(void *arg, struct notify_status *status_r), void *arg);
-/* While loop and store are still there.  Also when it was never opened. */
+/* While loop and store are still there, and no answer of the store is
+ * dispatched any more.  Also when it was never opened. */
 void notify_close(void);
 
 /* Configuration and state are good; the accounts may still be unreachable.

@@ -15,7 +15,7 @@ import pytest
 import servers
 import service as units
 from fakes import RecordingSmtp
-from service import ETC, STATE, UNIT, journal, messages, run, systemctl
+from service import STATE, UNIT, journal, messages, run, systemctl
 
 
 def fill(world, user, count, body=b"x\r\n"):
@@ -68,8 +68,9 @@ def test_relay(world, service, user):
     service.begin()
     assert service.is_("active")
     assert service.show("SubState") == "running"
-    assert service.show("StatusText").startswith("1 account")
     service.until("the message", lambda: len(inbox) == before + 1)
+    service.until("the status", lambda: service.show("StatusText") ==
+                  "1 account, 0 held, 0 in doubt")
     service.until("its removal", lambda: len(box) == 0)
     entry, = service.log("MESSAGE_ID=" + units.RELAYED)
     assert entry["MAILHAUL_ACCOUNT"] == user
@@ -137,6 +138,8 @@ def test_credential_missing(world, service, user):
         entries = service.log("MESSAGE_ID=" + units.ACCOUNT_FAILED)
         assert {e["MAILHAUL_ACCOUNT"] for e in entries} == {user}
         assert any("pw-" + user in e["MESSAGE"] for e in entries)
+        service.until("the status", lambda: service.show(
+            "StatusText").startswith("2 accounts, 1 failing"))
         assert service.is_("active")
         assert service.show("NRestarts") == "0"
         # A new secret is for the next start.
@@ -271,6 +274,8 @@ def test_disk_is_short(world, service, user):
         service.begin()
         service.until("the reason", lambda: service.log(
             "MESSAGE_ID=" + units.STATE_ID, "PRIORITY=3"))
+        service.until("the status", lambda: service.show(
+            "StatusText").startswith("no room"))
         assert service.is_("active")
         assert not recorder.sessions
         os.unlink(ballast)
@@ -410,8 +415,3 @@ def control_socket(world, service, user):
                               check=False).returncode
     assert ask("mailhaul") == 0
     assert ask() != 0
-
-
-# To be test_ functions as soon as there is "mailhaul reload".
-LATER = (reload_good_and_bad, control_socket)
-assert ETC

@@ -42,6 +42,32 @@ store_stalled_ms(const struct store *s)
 	return stalled_ms;
 }
 
+/* The state: that many mailboxes, each with one held, the last in doubt. */
+static uint64_t mailboxes;
+static unsigned pages;
+
+void
+store_summary(
+    struct store *s, int64_t after, size_t limit, struct store_done done)
+{
+	static struct store_summary rows[256];
+	struct store_answer a = { .ok = true, .summary = rows };
+
+	assert_null(s);
+	assert_int_equal(limit, 256);
+	pages++;
+	for (uint64_t i = (uint64_t)after + 1;
+	     i <= mailboxes && a.nsummary < limit; i++)
+		rows[a.nsummary++] = (struct store_summary){
+			.mailbox = (int64_t)i,
+			.held = 1,
+			.in_doubt = i == mailboxes,
+		};
+	if (stalled_ms > 0)
+		a = (struct store_answer){ .ok = false };
+	done.run(done.arg, &a);
+}
+
 static void
 on_look(void *arg, struct notify_status *status_r)
 {
@@ -110,6 +136,7 @@ set_up(void **state)
 	watch_init(&manager.watch, manager.loop, manager.fd, WATCH_READ,
 	    on_message, NULL);
 	status = (struct notify_status){ .accounts = 12 };
+	mailboxes = pages = 0;
 	stalled_ms = 0;
 	return 0;
 }
@@ -148,6 +175,36 @@ test_ready(void **state)
 	notify_ready(NULL);
 	assert_string_equal(receive(), "READY=1\nSTATUS=1 account, 1 failing");
 	assert_null(receive());
+}
+
+static void
+test_status(void **state)
+{
+	(void)state;
+	mailboxes = 600;
+	open_it(NULL);
+	notify_ready(NULL);
+	run_until("STATUS=12 accounts, 600 held, 1 in doubt", 1);
+	assert_int_equal(pages, 3);
+	/* What only the daemon knows is told without asking the store. */
+	status.failing = 2;
+	run_until("STATUS=12 accounts, 2 failing, 600 held, 1 in doubt", 1);
+	assert_int_equal(pages, 3);
+	assert_null(receive());
+}
+
+/* What is not known is not said. */
+static void
+test_status_unknown(void **state)
+{
+	(void)state;
+	stalled_ms = 1;
+	open_it(NULL);
+	notify_ready(NULL);
+	assert_string_equal(receive(), "READY=1\nSTATUS=12 accounts");
+	status.failing = 1;
+	run_until("STATUS=", 1);
+	assert_string_equal(manager.last, "STATUS=12 accounts, 1 failing");
 }
 
 /* A status is one line: nothing in it can become another assignment. */
@@ -265,6 +322,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_ready),
+		TEST(test_status),
+		TEST(test_status_unknown),
 		TEST(test_problem),
 		TEST(test_reload),
 		TEST(test_stopping),
