@@ -13,10 +13,11 @@
 struct run_imap {
 	/* c CAPABILITY, l LOGIN, L LOGIN with a literal, a AUTHENTICATE,
 	 * A AUTHENTICATE with an initial response, i ID, s SELECT, x EXAMINE,
-	 * m LIST, I IDLE, f SEARCH from 5, d SEARCH DELETED, z FETCH sizes, b
-	 * FETCH bodies, h FETCH headers, t STORE, e EXPUNGE, n NOOP, u
-	 * UNSELECT, q LOGOUT.  A command with a comma behind it does not hold
-	 * up the next. */
+	 * m LIST, w IDLE, which ends with the first change of the mailbox,
+	 * f SEARCH from 5, k SEARCH for the keyword from 5, d SEARCH DELETED,
+	 * z FETCH sizes, b FETCH bodies, h FETCH headers, t STORE, K STORE of
+	 * the keyword, e EXPUNGE, n NOOP, u UNSELECT, q LOGOUT.  A command with
+	 * a comma behind it does not hold up the next. */
 	const char *script;
 	const char *at;
 	struct imap m;
@@ -29,6 +30,7 @@ run_imap_start(void *ctx)
 	struct run_imap *r = ctx;
 
 	imap_init(&r->m);
+	(void)imap_keyword(&r->m, "Mailhaul-Relayed-ab12");
 	r->failed = false;
 	r->at = r->script;
 }
@@ -70,8 +72,12 @@ run_imap_send(struct imap *m, char c)
 		return imap_search_deleted(m, set);
 	case 'm':
 		return imap_list(m, span_str("*"));
-	case 'I':
+	case 'w':
 		return imap_idle(m);
+	case 'k':
+		return imap_search_keyword(m, 5);
+	case 'K':
+		return imap_store_keyword(m, set);
 	case 'z':
 		return imap_fetch_sizes(m, set);
 	case 'b':
@@ -133,6 +139,29 @@ run_imap_fetched(const struct imap_event *e, struct trail *t)
 }
 
 static inline void
+run_imap_mailbox(const struct imap_event *e, struct trail *t)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "mailbox %x%s", e->special,
+	    e->noselect ? " noselect" : "");
+	trail_text(t, name, e->text);
+}
+
+/* What happened in the mailbox. */
+static inline void
+run_imap_change(struct run_imap *r, const struct imap_event *e, struct trail *t)
+{
+	if (e->kind == IMAP_EV_EXISTS)
+		trail_event(
+		    t, "exists %llu", (unsigned long long)r->m.mailbox.exists);
+	else
+		trail_event(t, "expunged");
+	if (imap_idling(&r->m) && !imap_idle_done(&r->m))
+		trail_event(t, "refused done");
+}
+
+static inline void
 run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 {
 	switch (e->kind) {
@@ -158,18 +187,14 @@ run_imap_event(struct run_imap *r, const struct imap_event *e, struct trail *t)
 		run_imap_fetched(e, t);
 		break;
 	case IMAP_EV_MAILBOX:
-		trail_event(t, "mailbox %.*s%s special=%u", (int)e->text.n,
-		    e->text.p, e->noselect ? " noselect" : "", e->special);
+		run_imap_mailbox(e, t);
 		break;
 	case IMAP_EV_IDLING:
-		trail_event(t, "idling");
+		trail_text(t, "idling", e->text);
 		break;
 	case IMAP_EV_EXISTS:
-		trail_event(
-		    t, "exists %llu", (unsigned long long)r->m.mailbox.exists);
-		break;
 	case IMAP_EV_EXPUNGED:
-		trail_event(t, "expunged");
+		run_imap_change(r, e, t);
 		break;
 	case IMAP_EV_BYE:
 		trail_text(t, "bye", e->text);
@@ -198,7 +223,7 @@ run_imap_feed(void *ctx, struct span in, struct trail *t)
 static inline void
 run_imap_caps(const struct imap_caps *c, struct trail *t)
 {
-	trail_event(t, "caps%s%s%s%s%s%s%s%s%s%s%s%s sasl=%s",
+	trail_event(t, "caps%s%s%s%s%s%s%s%s%s%s%s%s%s%s%s sasl=%s",
 	    c->imap4rev1 ? " rev1" : "", c->imap4rev2 ? " rev2" : "",
 	    c->idle ? " idle" : "", c->id ? " id" : "",
 	    c->uidplus ? " uidplus" : "", c->unselect ? " unselect" : "",
@@ -206,6 +231,8 @@ run_imap_caps(const struct imap_caps *c, struct trail *t)
 	    c->sasl_ir ? " sasl-ir" : "",
 	    c->login_disabled ? " logindisabled" : "",
 	    c->condstore ? " condstore" : "", c->esearch ? " esearch" : "",
+	    c->special_use ? " special-use" : "",
+	    c->list_extended ? " list-extended" : "", c->gmail ? " gmail" : "",
 	    c->sasl);
 }
 
@@ -218,11 +245,12 @@ run_imap_finish(void *ctx, struct trail *t)
 	if (r->m.caps.known)
 		run_imap_caps(&r->m.caps, t);
 	if (b->selected)
-		trail_event(t, "box%s%s validity=%d:%llu next=%d:%llu %llu",
+		trail_event(t, "box%s%s%s validity=%d:%llu next=%d:%llu %llu",
 		    b->read_only ? " ro" : "",
 		    b->uidvalidity_changed ? " changed" : "",
-		    b->have_uidvalidity, (unsigned long long)b->uidvalidity,
-		    b->have_uidnext, (unsigned long long)b->uidnext,
+		    b->keyword ? " keyword" : "", b->have_uidvalidity,
+		    (unsigned long long)b->uidvalidity, b->have_uidnext,
+		    (unsigned long long)b->uidnext,
 		    (unsigned long long)b->exists);
 	trail_event(t, "left %u", imap_outstanding(&r->m));
 	imap_free(&r->m);

@@ -271,9 +271,16 @@ give_text(struct imap *m, enum imap_event_kind kind)
 	struct imap_event e = imap_event_of(m, kind);
 
 	e.text = span_make(m->text, m->text_len);
-	if (kind != IMAP_EV_CHALLENGE)
+	if (m->line != LINE_CONTINUE)
 		e.code = m->code;
 	imap_give(m, &e);
+}
+
+/* An IDLE whose "+" has not come. */
+static bool
+idle_asked(const struct imap *m)
+{
+	return imap_awaits(m, IMAP_IDLE) && !m->idling && !m->idle_ended;
 }
 
 static void
@@ -281,7 +288,7 @@ end_continue(struct imap *m)
 {
 	if (imap_continue(m))
 		return;
-	if (imap_awaits(m, IMAP_IDLE) && !m->idling && !m->idle_ended) {
+	if (idle_asked(m)) {
 		m->idling = true;
 		give_text(m, IMAP_EV_IDLING);
 		return;
@@ -315,7 +322,7 @@ settle(struct imap *m)
 static void
 complete(struct imap *m)
 {
-	if (m->condition == CONDITION_OK && m->parts > 0) {
+	if (m->condition == CONDITION_OK && (m->parts > 0 || idle_asked(m))) {
 		imap_fail(m, "OK to half a command");
 		return;
 	}

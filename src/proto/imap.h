@@ -25,15 +25,13 @@
 #include "proto/imap_lex.h"
 #include "proto/wait.h"
 
-#define IMAP_WINDOW 8      /* commands outstanding */
-#define IMAP_OUT_MAX 65536 /* bytes waiting to be written */
-#define IMAP_SET_MAX 8000  /* bytes of a UID set in one command */
-#define IMAP_TEXT_MAX 2048 /* of a status or challenge; the rest is cut */
-#define IMAP_PARTS 2       /* literals in one command */
-#define IMAP_MAILBOX_MAX                                                       \
-	1024                /* bytes of a listed name; longer are left out     \
-	                     */
-#define IMAP_KEYWORD_MAX 64 /* with NUL */
+#define IMAP_WINDOW 8         /* commands outstanding */
+#define IMAP_OUT_MAX 65536    /* bytes waiting to be written */
+#define IMAP_SET_MAX 8000     /* bytes of a UID set in one command */
+#define IMAP_TEXT_MAX 2048    /* of a status or challenge; the rest is cut */
+#define IMAP_PARTS 2          /* literals in one command */
+#define IMAP_MAILBOX_MAX 1024 /* of a listed name; longer are left out */
+#define IMAP_KEYWORD_MAX 64   /* with NUL */
 
 /* What a folder is for (RFC 6154). */
 #define IMAP_SPECIAL_ALL 1u
@@ -102,6 +100,7 @@ struct imap_caps {
 	bool known;
 	bool imap4rev1, imap4rev2, idle, id, uidplus, unselect, move;
 	bool special_use, list_extended;
+	bool gmail; /* X-GM-EXT-1: labels, which are shown as folders */
 	bool literal_plus, sasl_ir, login_disabled, condstore, esearch;
 	char sasl[256]; /* mechanisms of AUTH=, space-separated, upper case */
 };
@@ -115,7 +114,9 @@ struct imap_mailbox {
 	                         that the account can say so (CASES I2) */
 	uint64_t uidnext;
 	uint64_t exists;
-	bool keyword; /* PERMANENTFLAGS allows the one of imap_keyword() */
+	/* PERMANENTFLAGS allows the one of imap_keyword(); false also when the
+	 * server said nothing of permanent flags */
+	bool keyword;
 	bool uidvalidity_changed; /* a new value came in mid-session (I4) */
 };
 
@@ -236,7 +237,9 @@ bool imap_search_from(struct imap *m, uint32_t from);
 bool imap_list(struct imap *m, struct span pattern);
 /* IDLE: only with that capability, and while nothing is outstanding.  Until
  * imap_idle_done(), which is refused before IMAP_EV_IDLING, nothing else can be
- * said. */
+ * said, nor before the IMAP_EV_DONE that follows it.  That comes with NO or BAD
+ * at any time, and with OK also when the server ends the IDLE by itself: who
+ * begins anew at once may turn in circles. */
 bool imap_idle(struct imap *m);
 bool imap_idle_done(struct imap *m);
 bool imap_idling(const struct imap *m);

@@ -16,7 +16,9 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-#define IMAP_TOKEN_MAX 8192        /* an atom, quoted string or text line */
+/* An atom, quoted string or text line.  The longest in earnest is a list of
+ * keywords in a response code: 1,200 of 50 bytes. */
+#define IMAP_TOKEN_MAX 65536
 #define IMAP_LITERAL_MAX INT64_MAX /* RFC 9051: 63 bits */
 
 enum imap_token_kind {

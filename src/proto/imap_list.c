@@ -54,18 +54,25 @@ imap_take_list_flags(struct imap *m, const struct imap_token *t)
 {
 	if (t->kind == IMAP_TOKEN_CLOSE)
 		m->state = STATE_LIST_DELIMITER;
-	else if (t->kind == IMAP_TOKEN_ATOM)
-		add_flag(m, t);
-	else
+	else if (t->kind == IMAP_TOKEN_OPEN || t->kind == IMAP_TOKEN_EOL)
 		imap_fail(m, "bad flags in a LIST response");
+	else
+		add_flag(m, t);
 }
 
+/* A string in any form, or NIL; patterns are the server's to match, so nobody
+ * asks what it is. */
 void
 imap_take_list_delimiter(struct imap *m, const struct imap_token *t)
 {
-	m->state = STATE_LIST_NAME;
-	if (t->kind != IMAP_TOKEN_STRING && !imap_token_is(t, "NIL"))
+	bool literal = t->kind == IMAP_TOKEN_LITERAL;
+	bool piece = t->kind == IMAP_TOKEN_PIECE;
+
+	if (!literal && !piece && t->kind != IMAP_TOKEN_STRING &&
+	    !imap_token_is(t, "NIL"))
 		imap_fail(m, "bad delimiter in a LIST response");
+	else if (!(literal && t->size > 0) && !(piece && t->left > 0))
+		m->state = STATE_LIST_NAME;
 }
 
 static void

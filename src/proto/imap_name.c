@@ -37,6 +37,13 @@ is_plain(uint32_t c)
 	return c >= 0x20 && c <= 0x7e;
 }
 
+/* Those of U+0080 to U+009F too: a terminal obeys them. */
+static bool
+is_control(uint32_t c)
+{
+	return c < 0x20 || (c > 0x7e && c < 0xa0);
+}
+
 /* The next character of UTF-8, without overlong forms and surrogates. */
 static bool
 next_character(const unsigned char **at, uint32_t *c_r)
@@ -106,7 +113,7 @@ imap_name_encode(const char *utf8, char *dst, size_t cap)
 	uint32_t c;
 
 	while (*at != '\0') {
-		if (!next_character(&at, &c) || c < 0x20 || c == 0x7f)
+		if (!next_character(&at, &c) || is_control(c))
 			return false;
 		if (is_plain(c)) {
 			close_bits(&o, &b);
@@ -162,7 +169,8 @@ put_utf16(struct out *o, uint32_t *high, uint32_t unit)
 	}
 }
 
-/* What stands between "&" and "-". */
+/* What stands between "&" and "-".  Spare bits and a first half of a pair that
+ * is the last are left to is_canonical(). */
 static void
 decode_run(struct out *o, struct span run)
 {
@@ -185,7 +193,6 @@ decode_run(struct out *o, struct span run)
 			value &= (1u << n) - 1;
 		}
 	}
-	o->bad = o->bad || high != 0;
 }
 
 /* Only what imap_name_encode() would have written, so that a name that is

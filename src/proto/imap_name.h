@@ -16,7 +16,8 @@
 
 #define IMAP_NAME_MAX 1024 /* bytes with NUL, in either form */
 
-/* From UTF-8.  False: it is none, holds control characters, or has no room. */
+/* From UTF-8.  False: it is none, holds control characters (also those of
+ * U+0080 to U+009F), or has no room. */
 bool imap_name_encode(const char *utf8, char *dst, size_t cap);
 /* To UTF-8. */
 bool imap_name_decode(struct span name, char *dst, size_t cap);

@@ -24,6 +24,7 @@ imap_caps_add(struct imap_caps *caps, struct span word)
 		{ "ESEARCH", &caps->esearch },
 		{ "SPECIAL-USE", &caps->special_use },
 		{ "LIST-EXTENDED", &caps->list_extended },
+		{ "X-GM-EXT-1", &caps->gmail },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
@@ -100,21 +101,26 @@ take_access(struct imap *m, bool read_only)
 		m->mailbox.read_only = true;
 }
 
-/* "(\\Seen Ours \\*)": \\* says that any keyword may be stored. */
+/* "(\Seen Ours \*)": \* says that any keyword may be stored.  A list without
+ * its end is none.  It is looked for in the whole text, because a "]" in a
+ * keyword is a byte like any other to some servers. */
 static void
 take_permanent_flags(struct imap *m, struct span list)
 {
-	if (!imap_selecting(m) || list.n < 2 || list.p[0] != '(')
+	struct imap_mailbox *box =
+	    imap_selecting(m) ? &m->pending : &m->mailbox;
+
+	box->keyword = false;
+	if (m->keyword[0] == '\0' || list.n == 0 || list.p[0] != '(' ||
+	    memchr(list.p, ')', list.n) == NULL)
 		return;
-	list = span_make(list.p + 1, list.n - 1);
-	if (list.n > 0 && list.p[list.n - 1] == ')')
-		list.n--;
+	list = span_skip(list, 1);
+	list = span_cut(&list, ')');
 	while (list.n > 0) {
 		struct span flag = span_cut(&list, ' ');
 
-		if (span_is(flag, "\\*") ||
-		    (m->keyword[0] != '\0' && span_iis(flag, m->keyword)))
-			m->pending.keyword = m->keyword[0] != '\0';
+		if (span_is(flag, "\\*") || span_iis(flag, m->keyword))
+			box->keyword = true;
 	}
 }
 
@@ -156,13 +162,13 @@ find_code(struct span name)
 void
 imap_take_code(struct imap *m, struct span text)
 {
-	struct span code, name;
+	struct span code, name, all;
 
 	m->code = IMAP_CODE_NONE;
 	if (text.n == 0 || text.p[0] != '[' ||
 	    memchr(text.p, ']', text.n) == NULL)
 		return;
-	text = span_skip(text, 1);
+	text = all = span_skip(text, 1);
 	code = span_cut(&text, ']');
 	name = span_cut(&code, ' ');
 	m->code = find_code(name);
@@ -171,7 +177,7 @@ imap_take_code(struct imap *m, struct span text)
 	else if (span_iis(name, "UIDVALIDITY"))
 		take_uidvalidity(m, code);
 	else if (span_iis(name, "PERMANENTFLAGS"))
-		take_permanent_flags(m, code);
+		take_permanent_flags(m, span_skip(all, name.n + 1));
 	else if (span_iis(name, "UIDNEXT"))
 		take_uidnext(m, code);
 	else if (m->code == IMAP_CODE_READ_ONLY ||

@@ -402,7 +402,7 @@ imap_idle(struct imap *m)
 {
 	struct command c;
 
-	if (!m->caps.idle || m->count > 0)
+	if (!m->caps.idle)
 		return false;
 	command_init(&c, m, IMAP_IDLE);
 	return command_send(m, &c);
@@ -411,8 +411,7 @@ imap_idle(struct imap *m)
 bool
 imap_idle_done(struct imap *m)
 {
-	if (!m->idling || imap_failed(m) ||
-	    !write_out(m, span_str("DONE\r\n"), false))
+	if (!imap_idling(m) || !write_out(m, span_str("DONE\r\n"), false))
 		return false;
 	m->idling = false;
 	m->idle_ended = true;
@@ -422,7 +421,7 @@ imap_idle_done(struct imap *m)
 bool
 imap_idling(const struct imap *m)
 {
-	return m->idling;
+	return m->idling && !imap_failed(m);
 }
 
 bool

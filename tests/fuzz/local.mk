@@ -8,6 +8,7 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_imap \
 	tests/fuzz/fuzz_imap_lex \
+	tests/fuzz/fuzz_imap_name \
 	tests/fuzz/fuzz_line \
 	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_report \
@@ -61,7 +62,7 @@ tests_fuzz_fuzz_starttls_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_starttls_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 
 EXTRA_DIST += tests/run_imap.h tests/run_imap_lex.h tests/run_pop3.h \
-	tests/fuzz/imap.dict tests/fuzz/pop3.dict
+	tests/fuzz/imap.dict tests/fuzz/imap_name.dict tests/fuzz/pop3.dict
 
 tests_fuzz_fuzz_imap_SOURCES = tests/fuzz/fuzz_imap.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_imap_LDFLAGS = $(FUZZ_LINK)
@@ -70,6 +71,10 @@ tests_fuzz_fuzz_imap_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_imap_lex_SOURCES = tests/fuzz/fuzz_imap_lex.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_imap_lex_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_imap_lex_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+tests_fuzz_fuzz_imap_name_SOURCES = tests/fuzz/fuzz_imap_name.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_imap_name_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_imap_name_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_pop3_SOURCES = tests/fuzz/fuzz_pop3.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_pop3_LDFLAGS = $(FUZZ_LINK)

@@ -130,6 +130,23 @@ tests_unit_test_imap_lex_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_imap_lex_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_imap_idle tests/unit/test_imap_keyword \
+	tests/unit/test_imap_list tests/unit/test_imap_name
+endif
+tests_unit_test_imap_idle_SOURCES = tests/unit/test_imap_idle.c
+tests_unit_test_imap_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_idle_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_imap_keyword_SOURCES = tests/unit/test_imap_keyword.c
+tests_unit_test_imap_keyword_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_keyword_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_imap_list_SOURCES = tests/unit/test_imap_list.c
+tests_unit_test_imap_list_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_list_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_imap_name_SOURCES = tests/unit/test_imap_name.c
+tests_unit_test_imap_name_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_name_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_pop3
 endif
 tests_unit_test_pop3_SOURCES = tests/unit/test_pop3.c

@@ -349,7 +349,7 @@ test_I24_capabilities_after_login(void **state)
 		  "caps rev1 id uidplus literal+ sasl=\nleft 0\n");
 	check("l", HI "* CAPABILITY IMAP4rev2 CONDSTORE\r\nA1 OK in\r\n",
 	    LOGGED "caps rev2 idle uidplus unselect move sasl-ir condstore "
-		   "esearch sasl=\nleft 0\n");
+		   "esearch list-extended sasl=\nleft 0\n");
 	check("cl", HI "* CAPABILITY IMAP4rev1 AUTH=X\r\nA1 OK\r\nA2 NO\r\n",
 	    HELLO "done 1 ok 0: \ndone 2 no 0: \ncaps rev1 sasl=X\nleft 0\n");
 	check("c", HI "* CAPABILITY (X)\r\n",
