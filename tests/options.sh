@@ -11,7 +11,7 @@ sample=$srcdir/etc/mailhaul.conf.sample
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 : >"$tmp/why"
-echo 1..10
+echo 1..11
 n=0
 
 # ok NAME: the outcome of the command before it; what it printed says why not.
@@ -126,7 +126,7 @@ sed -e 's/^\( *\)# \([a-z_0-9]* = \)/\1\2/' -e '/ca_file/d' \
 $mailhaul -c "$tmp/all.conf" check >"$tmp/why" 2>&1
 ok 'so it is with every option set'
 
-for name in mailhaul.1 mailhauld.8 mailhaul.conf.5; do
+for name in mailhaul.1 mailhauld.8 mailhaul.conf.5 mailhaul-control.7; do
 	if ! command -v mandoc >/dev/null; then
 		n=$((n + 1))
 		echo "ok $n - $name # SKIP no mandoc"
