@@ -41,7 +41,7 @@ struct fault {
 	/* Too many of us are there at once, or too much was sent today: nothing
 	 * is wrong, and it passes. */
 	bool busy;
-	bool question; /* a person must decide first: mailhaul accept */
+	bool question;       /* a person must decide first: mailhaul accept */
 	int64_t retry_after; /* seconds that the server asks for; 0: none */
 	const char *hint;    /* static or NULL: what the person can do */
 	char text[FAULT_TEXT_MAX];
