@@ -23,7 +23,7 @@ from crash import Case, Plan, Tally
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "src")
 PACKAGES = ("libevent", "libevent_openssl", "openssl", "libconfig", "libgsasl",
-            "sqlite3", "libsystemd")
+            "sqlite3", "libsystemd", "jansson")
 
 
 # --- build
@@ -56,7 +56,7 @@ def build(path, patch):
                         *PACKAGES).split()
     daemon = glob.glob(os.path.join(built, "src/daemon/mailhauld-*.o"))
     layers = [os.path.join(built, "lib%s.a" % name) for name in (
-        "relay", "auth", "conf", "store", "net", "proto", "base")]
+        "daemon", "relay", "auth", "conf", "store", "net", "proto", "base")]
     servers.run(os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE",
                 "-I" + src, "-I" + built, "-g", "-o", out, *files, *daemon,
                 *layers, *flags, "-lpthread", timeout=120)
