@@ -370,14 +370,34 @@ go_on(struct account *a, bool ok)
 		plan(a, 0); /* the place went to what is watched now */
 }
 
+static bool
+lasted(const struct box *b)
+{
+	return b->watching_since > 0 &&
+	       now_ms(b->account) - b->watching_since >= STEADY * 1000;
+}
+
 /* A watch that had lasted ends without anybody's fault: servers end sessions
  * after hours, tokens expire, networks change. */
 static bool
 broke_in_time(const struct box *b, const struct worker_report *r)
 {
 	return r->failed && r->watched && r->fault.scope == FAULT_ACCOUNT &&
-	       b->watching_since > 0 &&
-	       now_ms(b->account) - b->watching_since >= STEADY * 1000;
+	       lasted(b);
+}
+
+/* Milliseconds from the end of a watch to the next round: soon when it had
+ * lasted, but a server that ends it at once is polled by the clock. */
+static int64_t
+after_watch(const struct account *a, bool had_lasted, bool ok)
+{
+	struct retry_terms terms = terms_now(a);
+
+	if (had_lasted)
+		return SOON_MS;
+	if (ok)
+		return retry_interval(&terms) * 1000;
+	return retry_wait(&a->pause, terms.now, false) * 1000;
 }
 
 static void
@@ -386,7 +406,7 @@ on_done(void *arg, const struct worker_report *r)
 	struct box *b = arg;
 	struct account *a = b->account;
 	bool in_turn = a->current == b;
-	bool steady = broke_in_time(b, r);
+	bool steady = broke_in_time(b, r), had_lasted = lasted(b);
 	bool ok = !r->failed || r->mailbox_only ||
 	          r->fault.scope == FAULT_DESTINATION;
 
@@ -408,9 +428,7 @@ on_done(void *arg, const struct worker_report *r)
 	if (in_turn)
 		go_on(a, ok);
 	else if (!r->watching && !a->in_round)
-		plan(a, steady || ok
-			    ? SOON_MS
-			    : retry_wait(&a->pause, time(NULL), false) * 1000);
+		plan(a, after_watch(a, had_lasted, ok));
 	quiet_if_so(a);
 }
 

@@ -27,6 +27,7 @@
 #include "store/statedir.h"
 #include "store/store.h"
 
+#define PRUNE_INTERVAL_MS (60 * 60 * 1000)
 #define ROOM_INTERVAL 5 /* seconds from one look at a full disk to the next */
 
 /* One destination and what is remembered of it. */
@@ -67,7 +68,7 @@ struct supervisor {
 	struct timer turn;
 	const struct worker *suspect; /* of the workers */
 	size_t loading;               /* pauses that the store was asked for */
-	struct timer grace, reap;
+	struct timer grace, reap, prune;
 	int64_t started; /* wall clock */
 	unsigned reloads, reloads_failed;
 	char host[256];
@@ -204,6 +205,18 @@ on_turn(void *arg)
 		timer_set(&s->turn, wait);
 }
 
+/* What is too old for the history goes, now and then. */
+static void
+on_prune(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (!s->o.dry_run)
+		store_history_prune(
+		    s->o.store, (int64_t)s->conf->history_keep, time(NULL));
+	timer_set(&s->prune, PRUNE_INTERVAL_MS);
+}
+
 static void
 turn(void *arg)
 {
@@ -298,8 +311,12 @@ post_new(struct supervisor *s, struct conf *conf, const struct conf_account *a,
 	p->supervisor = s;
 	p->gates = mem_array(a->ndestinations, sizeof(struct gate *));
 	for (size_t i = 0; i < a->ndestinations; i++) {
-		p->gates[i] = find_gate(gates, a->destinations[i]->name);
-		sinks[i] = p->gates[i]->sink;
+		struct gate *g = find_gate(gates, a->destinations[i]->name);
+
+		if (g == NULL)
+			abort(); /* the configuration was checked */
+		p->gates[i] = g;
+		sinks[i] = g->sink;
 	}
 	p->account = account_new(&s->context, conf, a, sinks);
 	free(sinks);
@@ -618,6 +635,7 @@ ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r)
 	sched_limit(&s->sched, &limits);
 	spool_pool_resize(s->pool, fresh->spool_max);
 	set_alerts(s);
+	timer_set(&s->prune, 0);
 	s->reloads++;
 	try_again(s);
 	load_pauses(s);
@@ -819,6 +837,8 @@ supervisor_new(const struct supervisor_options *o)
 	timer_init(&s->turn, loop, on_turn, s);
 	timer_init(&s->grace, loop, on_grace_over, s);
 	timer_init(&s->reap, loop, on_reap, s);
+	timer_init(&s->prune, loop, on_prune, s);
+	timer_set(&s->prune, 0);
 	s->context = (struct account_context){
 		.net = o->net,
 		.store = o->store,
@@ -879,6 +899,7 @@ supervisor_free(struct supervisor **supervisor)
 	timer_free(&s->turn);
 	timer_free(&s->grace);
 	timer_free(&s->reap);
+	timer_free(&s->prune);
 	conf_free(&s->conf);
 	free(s);
 }

@@ -121,6 +121,7 @@ select_mailbox(struct source *source, const char *name,
 {
 	struct source_imap *s = (struct source_imap *)source;
 
+	s->watch = false;
 	s->name = name;
 	s->next = folder;
 	s->read_only = read_only;
@@ -149,6 +150,13 @@ source_imap_marks_done(struct source_imap *s)
 		s->next = NULL;
 		s->fresh = false;
 		open_mailbox(s);
+	} else if (s->watch) {
+		s->watch = false;
+		if (imap_idle(&s->imap))
+			session_send(&s->session);
+		else
+			session_fail(&s->session, FAULT_LATER,
+			    "IDLE cannot be said now", span_make("", 0), NULL);
 	}
 }
 
@@ -267,8 +275,9 @@ watch(struct source *source)
 	if (s->fresh)
 		return false;
 	s->unwatch = false;
-	imap_idle(&s->imap);
-	session_send(&s->session);
+	s->watch = true;
+	if (!s->marking)
+		source_imap_marks_done(s);
 	return true;
 }
 

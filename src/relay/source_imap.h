@@ -24,6 +24,7 @@ struct source_imap {
 	bool read_only;
 	const struct conf_folder *next; /* to be opened behind the marks */
 	bool fresh;   /* something came since the listing was asked for */
+	bool watch;   /* begin an IDLE behind the marks */
 	bool unwatch; /* end the IDLE when it has begun */
 	/* source_imap_fetch.c */
 	bool sizing;       /* a FETCH for sizes is outstanding */

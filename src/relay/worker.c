@@ -441,6 +441,8 @@ watch(struct worker *w)
 		worker_look_up(w);
 		return;
 	}
+	if (w->source == NULL)
+		return; /* the session broke over it */
 	w->report.watching = true;
 	worker_end_poll(w);
 }

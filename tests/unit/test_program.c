@@ -98,7 +98,7 @@ test_ends(void **state)
 static bool
 is_dead(const char *pid)
 {
-	char path[64], line[256] = "";
+	char path[300], line[256] = "";
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%s/stat", pid);

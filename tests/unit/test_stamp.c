@@ -116,7 +116,7 @@ behind_is_in_order(void **state)
 	world_poll(w, NOTHING);
 	copy(w, "STAMP", "OLD");
 	for (int i = 0; i < 5; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "m%d", i);
 		try_one(w, name);
