@@ -134,6 +134,8 @@ trace_head(struct buf *b, const struct trace_head *h)
 	    "\tfor <%s>; %s\r\n",
 	    h->source_host, h->our_host, PACKAGE_VERSION, h->protocol, h->trace,
 	    h->recipient, date);
+	if (h->folder != NULL)
+		buf_addf(b, "X-Mailhaul-Folder: %s\r\n", h->folder);
 	buf_addf(b, "X-Mailhaul-Trace: %s; account=%s; attempt=%u%s\r\n",
 	    h->trace, h->token, h->attempt,
 	    h->possible_duplicate ? "; possible-duplicate=yes" : "");

@@ -15,7 +15,7 @@
 
 #define TRACE_SIZE 27 /* 26 characters and NUL */
 #define TRACE_TOKEN_SIZE 17
-#define TRACE_HEAD_MAX 2048 /* bytes of what stands in front */
+#define TRACE_HEAD_MAX 4096 /* bytes of what stands in front */
 
 struct trace_source {
 	const unsigned char *key;          /* 32 bytes, of the installation */
@@ -40,6 +40,7 @@ struct trace_head {
 	const char *our_host;
 	const char *protocol;  /* "POP3S" */
 	const char *recipient; /* envelope */
+	const char *folder;    /* as the server writes it; NULL: INBOX */
 	const char *trace, *token;
 	int64_t date; /* wall clock, seconds */
 	unsigned attempt;
@@ -48,7 +49,8 @@ struct trace_head {
 	    folded; /* the message begins with a blank: keep it off our field */
 };
 
-/* Appends Received: and X-Mailhaul-Trace:, each ending in CRLF. */
+/* Appends Received:, X-Mailhaul-Folder: for a folder that is not INBOX, and
+ * X-Mailhaul-Trace:, each ending in CRLF. */
 void trace_head(struct buf *b, const struct trace_head *h);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
+#include "proto/imap_name.h"
 #include "relay/retry.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
@@ -19,6 +20,8 @@ _Static_assert(TRACE_SIZE == REPORT_ID_LEN + 1, "a report shows a trace");
 
 /* RFC 5321 section 6.3: more than this is a loop. */
 #define RECEIVED_MAX 100
+/* RFC 5322 section 2.1.1: no line of more than 998 bytes. */
+#define FOLDER_MAX 900
 
 struct transfer {
 	const struct transfer_context *ctx; /* foreign */
@@ -252,15 +255,29 @@ is_notice(const struct transfer *t)
 	return strcmp(spool_scan(t->spool)->notice, token) == 0;
 }
 
+/* Where it lay, for those who sort by it: a message of \Junk should not come as
+ * if it were none.  NULL: in INBOX, or in what has no place in one line. */
+static const char *
+folder_of(const struct transfer_context *ctx, char name[IMAP_NAME_MAX])
+{
+	if (strcmp(ctx->mailbox, "INBOX") == 0 ||
+	    !imap_name_encode(ctx->mailbox, name, IMAP_NAME_MAX) ||
+	    strlen(name) > FOLDER_MAX)
+		return NULL;
+	return name;
+}
+
 static void
 write_head(struct transfer *t)
 {
 	const struct transfer_context *ctx = t->ctx;
+	char folder[IMAP_NAME_MAX];
 	struct trace_head h = {
 		.source_host = ctx->source_host,
 		.our_host = ctx->our_host,
 		.protocol = ctx->protocol,
 		.recipient = t->route.recipient,
+		.folder = folder_of(ctx, folder),
 		.trace = t->item->trace,
 		.token = ctx->token,
 		.date = time(NULL),

@@ -329,19 +329,34 @@ on_listed(void *arg, bool complete)
 		worker_end_listing(w, false);
 }
 
+static void
+give_marks(struct worker *w)
+{
+	if (w->marked.n > 0)
+		store_marked(
+		    w->ctx->store, w->mailbox, w->marked.list, w->marked.n);
+	free(w->marked.list);
+	w->marked = (struct uids){ 0 };
+}
+
 /* Evidence of what a lost or older state had relayed. */
 static void
 on_marked(void *arg, uint32_t number)
 {
 	struct worker *w = arg;
 
-	store_marked(w->ctx->store, w->mailbox, &number, 1);
+	uids_add(&w->marked, &number, 1);
+	if (w->marked.n == LISTING_BATCH)
+		give_marks(w);
 }
 
 static void
 on_marks_told(void *arg)
 {
-	worker_end_listing(arg, false);
+	struct worker *w = arg;
+
+	give_marks(w);
+	worker_end_listing(w, false);
 }
 
 /* The server may count from here, whatever becomes of the poll. */
@@ -372,6 +387,7 @@ list_mailbox(struct worker *w)
 	const struct source_mailbox *m = &w->opened;
 
 	w->state = WORKER_LISTING;
+	w->marked.n = 0;
 	w->exhausted = false;
 	w->after = 0;
 	store_listing_begin(w->ctx->store, w->mailbox);
@@ -689,6 +705,7 @@ worker_free(struct worker **w)
 	if (*w == NULL)
 		return;
 	timer_free(&(*w)->ended);
+	free((*w)->marked.list);
 	free(*w);
 	*w = NULL;
 }

@@ -14,6 +14,7 @@
 #include "relay/spool.h"
 #include "relay/trace.h"
 #include "relay/transfer.h"
+#include "relay/uids.h"
 #include "relay/worker.h"
 
 struct store_answer;
@@ -90,6 +91,7 @@ struct worker {
 	bool selected; /* the mailbox is open */
 	struct source_mailbox opened;
 	bool complete_listing;
+	struct uids marked; /* with our keyword; for the store */
 	bool removing_only; /* a second session, for deletions alone */
 	bool stopping;      /* take no new message */
 	bool cannot_watch;  /* the server ended it by itself */

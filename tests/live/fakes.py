@@ -190,6 +190,12 @@ class Message:
                           self.raw, re.M | re.I)
         return found.group(1).decode() if found else None
 
+    def header(self, name):
+        """The first field of that name; None: there is none."""
+        found = re.search(rb"^%s: ([^\r\n]*)" % name.encode(), self.raw,
+                          re.M | re.I)
+        return found.group(1).decode() if found else None
+
 
 class SmtpSession(Session):
     def __init__(self, sock):

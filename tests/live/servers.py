@@ -6,6 +6,7 @@ server is a child that is ended when its parent dies, and close() ends exactly
 those children.  A Postfix or Dovecot of the system is neither used nor
 disturbed.  Needs root, as both servers change their user.
 """
+import copy
 import grp
 import os
 import pwd
@@ -241,6 +242,17 @@ class Mailbox:
         sub, suffix = ("new", "") if flags is None else ("cur", ":2," + flags)
         os.rename(tmp, os.path.join(self.path, sub, name + suffix))
 
+    def folder(self, name):
+        """One of its folders, by its name on the server; made if missing."""
+        other = copy.copy(self)
+        other.path = os.path.join(self.path, "." + name)
+        for path in [other.path] + [os.path.join(other.path, s)
+                                    for s in ("cur", "new", "tmp")]:
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, *self.ids)
+        other.count = len(other)
+        return other
+
     def names(self):
         """File names: in a Maildir they hold every flag there is."""
         return sorted(os.path.join(sub, name) for sub in ("cur", "new")
@@ -289,6 +301,9 @@ pop3_no_flag_updates = yes
 postmaster_address = postmaster@{domain}
 namespace inbox {{
   inbox = yes
+  mailbox Spam {{
+    special_use = \\Junk
+  }}
 }}
 service pop3-login {{
   service_count = 0
