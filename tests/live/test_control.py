@@ -329,26 +329,23 @@ def test_reload(control):
 def test_events(control):
     control.start()
     relayed(control, 3)
-    follow = subprocess.Popen(
-        ["curl", "-siN", "--unix-socket", control.socket,
-         "http://localhost/v1/events"], stdout=subprocess.PIPE)
-    try:
-        assert follow.stdout.readline().startswith(b"HTTP/1.1 200")
-        while follow.stdout.readline() != b"\r\n":
+    with socket.socket(socket.AF_UNIX) as follow:
+        follow.settimeout(30)
+        follow.connect(control.socket)
+        follow.sendall(b"GET /v1/events HTTP/1.1\r\n\r\n")
+        lines = follow.makefile("rb")
+        assert lines.readline() == b"HTTP/1.1 200 OK\r\n"
+        while lines.readline() != b"\r\n":
             pass
         control.add("later", message(9, "later"))
         control.command("poll", "me")
         while True:
-            event = json.loads(follow.stdout.readline())
+            event = json.loads(lines.readline())
             if event.get("uid"):
                 break
         assert event["account"] == "me" and event["state"] == "relayed"
         assert event["trace"] and event["size"] > 0
         assert "relayed" in event["text"] and event["message_id"]
-    finally:
-        follow.kill()
-        follow.wait(10)
-        follow.stdout.close()
     # Who left holds up nobody.
     control.command("poll", "me")
     assert control.running.stop().code == OK
