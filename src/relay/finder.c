@@ -43,6 +43,19 @@ is_inbox(struct span name)
 	return name.n == 5 && strncasecmp(name.p, "INBOX", 5) == 0;
 }
 
+/* What is moved there would be fetched from there, and moved again. */
+static bool
+is_moved_to(const struct finder *f, struct span name)
+{
+	const struct conf_account *a = f->account;
+
+	for (size_t i = 0; i < a->nfolders; i++)
+		if (a->folders[i].after == CONF_AFTER_MOVE &&
+		    span_is(name, a->folders[i].after_folder))
+			return true;
+	return false;
+}
+
 static void
 add(struct finder *f, struct span name)
 {
@@ -163,6 +176,8 @@ on_folder(void *arg, const struct source_folder *folder)
 	const unsigned left_out = SOURCE_ALL | SOURCE_DRAFTS | SOURCE_FLAGGED |
 	                          SOURCE_JUNK | SOURCE_TRASH;
 
+	if (is_moved_to(f, folder->name))
+		return;
 	if (entry->special ? (folder->special & special_use(entry->name)) != 0
 			   : (folder->special & left_out) == 0)
 		add(f, folder->name);

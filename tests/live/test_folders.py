@@ -67,6 +67,21 @@ def test_policy_of_each(world, haul, user, port):
         assert len(box) == 0 and len(box.folder("Spam")) == 2
 
 
+def test_moved_once(world, haul, user, port):
+    """What a pattern moves away is not found by it again."""
+    box = world.dovecot.mailbox(user)
+    box.add(message("one"))
+    box.folder("Done")
+    haul.account(user, "imap", port("imap"), idle=False, folders="*",
+                 after="move Done")
+    with RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        for _ in range(3):
+            haul.once()
+        assert len(recorder.accepted()) == 1
+        assert len(box) == 0 and len(box.folder("Done")) == 1
+
+
 def test_missing_folder_stops_no_other(world, haul, user, port):
     box = world.dovecot.mailbox(user)
     haul.account(user, "imap", port("imap"), idle=False,

@@ -360,3 +360,13 @@ tests_unit_test_control_route_SOURCES = tests/unit/test_control_route.c
 tests_unit_test_control_route_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_control_route_LDADD = libdaemon.a libbase.a $(CMOCKA_LIBS) \
 	$(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sched tests/unit/test_lanes
+endif
+tests_unit_test_sched_SOURCES = tests/unit/test_sched.c
+tests_unit_test_sched_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sched_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
+tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/* The timetable, with a clock that the test moves. */
+#include "relay/sched.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define MANY 1000
+
+static const struct sched_limits few = { .per_host = 2, .total = 3 };
+
+static void
+add(struct sched *s, struct sched_job *j, const char *host, int64_t due)
+{
+	*j = (struct sched_job){ 0 };
+	sched_add(s, j, host, true);
+	sched_at(s, j, due);
+}
+
+static void
+test_longest_first(void **state)
+{
+	struct sched s;
+	struct sched_job a, b, c;
+	int64_t wait;
+
+	(void)state;
+	sched_init(&s, &few);
+	add(&s, &a, "one", 30);
+	add(&s, &b, "two", 10);
+	add(&s, &c, "one", 20);
+	assert_null(sched_next(&s, 5, &wait));
+	assert_int_equal(wait, 5);
+	assert_ptr_equal(sched_next(&s, 30, &wait), &b);
+	assert_ptr_equal(sched_next(&s, 30, &wait), &c);
+	assert_ptr_equal(sched_next(&s, 30, &wait), &a);
+	assert_null(sched_next(&s, 30, &wait));
+	assert_true(wait == INT64_MAX);
+	sched_remove(&s, &a);
+	sched_remove(&s, &b);
+	sched_remove(&s, &c);
+	assert_int_equal(s.running, 0);
+	sched_free(&s);
+}
+
+/* A host that is full keeps nobody of another one waiting. */
+static void
+test_limits(void **state)
+{
+	struct sched s;
+	struct sched_job j[5];
+	int64_t wait;
+
+	(void)state;
+	sched_init(&s, &few);
+	for (size_t i = 0; i < 3; i++)
+		add(&s, &j[i], "ONE", (int64_t)i);
+	add(&s, &j[3], "two", 10);
+	add(&s, &j[4], "three", 11);
+	assert_ptr_equal(sched_next(&s, 20, &wait), &j[0]);
+	assert_ptr_equal(sched_next(&s, 20, &wait), &j[1]);
+	assert_ptr_equal(sched_next(&s, 20, &wait), &j[3]);
+	assert_null(sched_next(&s, 20, &wait)); /* in all */
+	sched_done(&s, &j[3]);
+	assert_ptr_equal(sched_next(&s, 20, &wait), &j[4]);
+	sched_done(&s, &j[4]);
+	assert_null(sched_next(&s, 20, &wait)); /* of the host */
+	sched_done(&s, &j[0]);
+	assert_ptr_equal(sched_next(&s, 20, &wait), &j[2]);
+	for (size_t i = 0; i < 5; i++)
+		sched_remove(&s, &j[i]);
+	sched_free(&s);
+}
+
+static void
+test_spacing(void **state)
+{
+	const struct sched_limits l = { 10, 10, 1000 };
+	struct sched s;
+	struct sched_job a, b, c;
+	int64_t wait;
+
+	(void)state;
+	sched_init(&s, &l);
+	add(&s, &a, "one", 0);
+	add(&s, &b, "one", 0);
+	add(&s, &c, "two", 5);
+	assert_ptr_equal(sched_next(&s, 100, &wait), &a);
+	assert_ptr_equal(sched_next(&s, 100, &wait), &c);
+	assert_null(sched_next(&s, 100, &wait));
+	assert_int_equal(wait, 1000);
+	assert_null(sched_next(&s, 1099, &wait));
+	assert_ptr_equal(sched_next(&s, 1100, &wait), &b);
+	sched_remove(&s, &a);
+	sched_remove(&s, &b);
+	sched_remove(&s, &c);
+	sched_free(&s);
+}
+
+/* One place of a host is never given away for good, and everybody's first
+ * mailbox comes before anybody's second. */
+static void
+test_holds(void **state)
+{
+	const struct sched_limits l = { .per_host = 4, .total = 100 };
+	struct sched s;
+	struct sched_job a, b;
+	int64_t wait;
+
+	(void)state;
+	sched_init(&s, &l);
+	add(&s, &a, "one", 0);
+	add(&s, &b, "one", 1);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &a);
+	assert_true(sched_hold(&s, &a));
+	assert_false(a.running);
+	sched_at(&s, &a, 1);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &b);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &a);
+	assert_true(sched_hold(&s, &a)); /* two are left: b's, and a free one */
+	sched_at(&s, &a, 1);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &a);
+	assert_false(sched_hold(&s, &a));
+	sched_done(&s, &a);
+	assert_true(sched_hold(&s, &b));
+	assert_int_equal(s.holds, 3);
+	sched_at(&s, &a, 1);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &a);
+	assert_false(sched_hold(&s, &a));
+	sched_drop(&s, &a);
+	assert_true(sched_hold(&s, &a));
+	sched_remove(&s, &a);
+	assert_int_equal(s.holds, 1);
+	sched_remove(&s, &b);
+	assert_int_equal(s.holds + s.running, 0);
+	sched_free(&s);
+}
+
+/* A thousand accounts of one host, each busy for a while and due again at once:
+ * each has its turn before anybody has the next one. */
+static void
+test_nobody_starves(void **state)
+{
+	const struct sched_limits l = { .per_host = 4, .total = 50 };
+	static struct sched_job j[MANY];
+	static unsigned turns[MANY];
+	struct sched_job *running[4];
+	struct sched s;
+	int64_t wait;
+	size_t n = 0;
+
+	(void)state;
+	sched_init(&s, &l);
+	for (size_t i = 0; i < MANY; i++)
+		add(&s, &j[i], "one", 0);
+	for (int64_t now = 0; now < 3 * MANY / 4; now++) {
+		unsigned least = 1000, most = 0;
+
+		for (n = 0; n < 4; n++) {
+			running[n] = sched_next(&s, now, &wait);
+			assert_non_null(running[n]);
+			turns[running[n] - j]++;
+		}
+		assert_null(sched_next(&s, now, &wait));
+		for (n = 0; n < 4; n++) {
+			sched_done(&s, running[n]);
+			sched_at(&s, running[n], now + 1);
+		}
+		for (size_t i = 0; i < MANY; i++) {
+			least = turns[i] < least ? turns[i] : least;
+			most = turns[i] > most ? turns[i] : most;
+		}
+		assert_true(most - least <= 1);
+	}
+	for (size_t i = 0; i < MANY; i++)
+		sched_remove(&s, &j[i]);
+	sched_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_longest_first),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_spacing),
+		cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_nobody_starves),
+	};
+
+	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);
+}
