@@ -394,6 +394,8 @@ on_loaded(struct supervisor *s, const struct store_answer *a)
 	s->loading--;
 	if (!a->ok)
 		fail_state(s);
+	if (!TAILQ_EMPTY(&s->retired) || !TAILQ_EMPTY(&s->closing))
+		timer_set(&s->reap, 0); /* some waited for this */
 	begin_loaded(s);
 }
 
@@ -468,14 +470,14 @@ on_reap(void *arg)
 
 	for (p = TAILQ_FIRST(&s->retired); p != NULL; p = next_post) {
 		next_post = TAILQ_NEXT(p, link);
-		if (!account_is_quiet(p->account))
+		if (!p->loaded || !account_is_quiet(p->account))
 			continue;
 		TAILQ_REMOVE(&s->retired, p, link);
 		post_free(p);
 	}
 	for (g = TAILQ_FIRST(&s->closing); g != NULL; g = next_gate) {
 		next_gate = TAILQ_NEXT(g, link);
-		if (is_used(&s->retired, g))
+		if (!g->loaded || is_used(&s->retired, g))
 			continue;
 		TAILQ_REMOVE(&s->closing, g, link);
 		gate_free(g);
@@ -616,10 +618,9 @@ ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r)
 		s->reloads_failed++;
 		return false;
 	}
-	if (s->stopping || s->o.once || s->loading > 0) {
+	if (s->stopping || s->o.once) {
 		fault_set(why_r, FAULT_US, FAULT_LATER, "reload",
-		    s->stopping ? "mailhauld is stopping"
-				: "mailhauld is just starting");
+		    "mailhauld is stopping");
 		conf_free(&fresh);
 		s->reloads_failed++;
 		return false;

@@ -379,6 +379,14 @@ class Dovecot:
             return answers(self.ports[name])
         return look
 
+    def connections(self, name):
+        """How many there are now, as the kernel sees it."""
+        ours = ":%04X" % self.ports[name]
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            fields = [line.split() for line in f][1:]
+        return sum(1 for line in fields
+                   if line[1].endswith(ours) and line[3] == "01")
+
     def mailbox(self, user):
         return Mailbox(os.path.join(self.mail, user))
 
