@@ -351,12 +351,13 @@ tests_unit_test_notify_LDADD = libdaemon.a $(NET_TEST_LIBS)
 
 # --- the control socket ---
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_http tests/unit/test_control_route
+check_PROGRAMS += tests/unit/test_control_route tests/unit/test_control_server
 endif
-tests_unit_test_http_SOURCES = tests/unit/test_http.c
-tests_unit_test_http_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_http_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_control_route_SOURCES = tests/unit/test_control_route.c
 tests_unit_test_control_route_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_control_route_LDADD = libdaemon.a libbase.a $(CMOCKA_LIBS) \
 	$(SYSTEMD_LIBS)
+tests_unit_test_control_server_SOURCES = tests/unit/test_control_server.c
+tests_unit_test_control_server_CFLAGS = $(NET_TEST_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_control_server_LDADD = libdaemon.a $(JANSSON_LIBS) \
+	$(NET_TEST_LIBS)
