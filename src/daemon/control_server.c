@@ -8,58 +8,62 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "daemon/control_route.h"
 #include "net/loop.h"
-#include "proto/http.h"
 
 #define LISTENERS_MAX 4
-#define CLIENTS_MAX 32  /* of the Unix socket ... */
-#define READERS_MAX 16  /* ... and of each read-only listener */
+#define HEAD_MAX 8192 /* bytes of a request ... */
+#define BODY_MAX 4096
+#define ASKING_MAX 32   /* requests at a time, of the Unix socket ... */
+#define READING_MAX 16  /* ... and of each read-only listener ... */
+#define SPARE 16        /* ... and clients beyond them, who are told so */
 #define REQUEST_TIME 10 /* seconds from the connection to its request */
 #define WRITE_TIME 30   /* seconds without a byte taken ... */
 #define ANSWER_TIME 60  /* ... and for all of it, and one more for each */
 #define ANSWER_RATE (1024 * 1024) /* of so many bytes */
-#define LINGER_TIME 2             /* seconds for the client to close after us */
 #define PAUSE_MS 1000             /* without descriptors */
-#define PIECE (64 * 1024)         /* of a file */
 #define STREAM_MAX (256 * 1024)   /* bytes that a slow reader may be behind */
 
 struct listener {
 	struct control_server *server;
-	int fd; /* owned */
-	struct watch watch;
+	struct evhttp *http;            /* owned, with its descriptor */
+	struct evconnlistener *accepts; /* of http; NULL: both are going */
 	struct timer pause;
-	bool read_only;
-	unsigned clients, most;
+	bool read_only, is_paused;
+	unsigned most;    /* asking at a time */
+	unsigned clients; /* connections ... */
+	unsigned asking;  /* ... that have a request */
 };
 
 enum client_state {
+	CLIENT_NEW, /* evhttp makes a connection of it */
 	CLIENT_READING,
 	CLIENT_WAITING, /* for the answer: somebody has a pointer to it */
 	CLIENT_WRITING,
 	CLIENT_STREAMING,
-	CLIENT_LINGERING, /* the answer is out; what he still says is read */
+	CLIENT_BEHIND, /* too slow: it is dropped soon */
 };
 
+/* A client, for as long as evhttp has a connection to it. */
 struct exchange {
 	LIST_ENTRY(exchange) link;
 	struct control_server *server;
 	struct listener *listener;
 	enum client_state state;
-	struct bufferevent *bev; /* owned, with its descriptor */
+	struct bufferevent *bev; /* of connection; CLIENT_NEW: referenced */
+	struct evhttp_connection *connection; /* frees us when it goes */
+	struct evhttp_request *request;       /* until it is answered */
 	struct timer deadline;
-	bool post;     /* for Allow */
-	int file;      /* owned; -1: none, or read to its end */
-	uint64_t left; /* bytes of it */
+	bool post; /* for Allow */
 };
 
 struct control_server {
@@ -73,18 +77,120 @@ struct control_server {
 	int reserve; /* a descriptor to give up when there are no others */
 };
 
-/* --- the end of a client */
+/* The one of this process: evhttp leaves evconnlistener_set_error_cb() no
+ * argument to find it by. */
+static struct control_server *the_server;
+
+/* --- who is let in */
 
 static void
-drop(struct exchange *x)
+let_in(struct listener *l)
 {
+	if (l->accepts == NULL || l->is_paused)
+		return;
+	if (l->clients < l->most + SPARE)
+		evconnlistener_enable(l->accepts);
+	else
+		evconnlistener_disable(l->accepts);
+}
+
+static void
+keep_reserve(struct control_server *s)
+{
+	if (s->reserve < 0)
+		s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+pause_listener(struct listener *l)
+{
+	log_line(LOG_WARNING, "control socket: %s: no connection is taken now",
+	    strerror(errno));
+	evconnlistener_disable(l->accepts);
+	l->is_paused = true;
+	timer_set(&l->pause, PAUSE_MS);
+}
+
+static void
+on_pause_over(void *arg)
+{
+	struct listener *l = arg;
+
+	l->is_paused = false;
+	let_in(l);
+}
+
+/* Once the reserve: who wants to see why there are no descriptors left should
+ * get in.  Then nobody, for a while. */
+static void
+on_not_accepted(struct evconnlistener *accepts, void *of_evhttp)
+{
+	struct control_server *s = the_server;
+
+	(void)of_evhttp;
+	if (s->reserve >= 0) {
+		close(s->reserve);
+		s->reserve = -1;
+		return;
+	}
+	for (size_t i = 0; i < s->nlisteners; i++)
+		if (s->listeners[i].accepts == accepts)
+			pause_listener(&s->listeners[i]);
+}
+
+/* --- the life of a client */
+
+static void
+forget(struct exchange *x)
+{
+	struct listener *l = x->listener;
+
 	LIST_REMOVE(x, link);
-	x->listener->clients--;
+	l->clients--;
+	if (x->state >= CLIENT_WAITING)
+		l->asking--;
+	if (x->state == CLIENT_NEW)
+		bufferevent_decref(x->bev);
 	timer_free(&x->deadline);
-	bufferevent_free(x->bev);
-	if (x->file >= 0)
-		close(x->file);
 	free(x);
+	let_in(l);
+}
+
+static void
+on_closed(struct evhttp_connection *connection, void *arg)
+{
+	struct exchange *x = arg;
+
+	(void)connection;
+	/* When a client goes that is streamed to, evhttp takes the request off
+	 * the connection and leaves it to us. */
+	if (x->request != NULL &&
+	    evhttp_request_get_connection(x->request) == NULL)
+		evhttp_request_free(x->request);
+	forget(x);
+}
+
+/* evhttp 2.1 shows a connection to nobody before it has a whole request.  It
+ * is the argument of the callbacks that it gave the bufferevent, which is asked
+ * for it and compared.  None: it has been closed already, and x is gone. */
+static bool
+meet(struct exchange *x)
+{
+	void *connection = NULL;
+
+	bufferevent_getcb(x->bev, NULL, NULL, NULL, &connection);
+	if (connection == NULL) {
+		forget(x);
+		return false;
+	}
+	if (evhttp_connection_get_bufferevent(connection) != x->bev)
+		abort();
+	bufferevent_decref(x->bev);
+	x->state = CLIENT_READING;
+	x->connection = connection;
+	evhttp_connection_set_closecb(x->connection, on_closed, x);
+	timer_set(&x->deadline, REQUEST_TIME * 1000);
+	return true;
 }
 
 static void
@@ -92,63 +198,95 @@ on_deadline(void *arg)
 {
 	struct exchange *x = arg;
 
-	if (x->state == CLIENT_READING)
-		exchange_error(x, 408, "the request did not arrive in time");
+	if (x->state == CLIENT_NEW)
+		meet(x);
 	else
-		drop(x);
+		evhttp_connection_free(x->connection);
 }
 
-/* Closing while he still sends would reset the connection and take the answer
- * from him. */
-static void
-linger(struct exchange *x)
+/* evhttp has accepted somebody and asks for what to read him with.  What is
+ * read while nobody takes it ends at the watermark. */
+static struct bufferevent *
+on_accepted(struct event_base *base, void *arg)
 {
-	x->state = CLIENT_LINGERING;
-	shutdown(bufferevent_getfd(x->bev), SHUT_WR);
-	timer_set(&x->deadline, LINGER_TIME * 1000);
-	bufferevent_enable(x->bev, EV_READ);
+	struct listener *l = arg;
+	struct timeval limit = { WRITE_TIME, 0 };
+	struct exchange *x = mem_alloc(sizeof(*x));
+
+	x->server = l->server;
+	x->listener = l;
+	x->state = CLIENT_NEW;
+	x->bev = bufferevent_socket_new(base, -1, 0);
+	if (x->bev == NULL)
+		abort(); /* as any allocation that failed (base/mem.h) */
+	bufferevent_incref(x->bev);
+	bufferevent_set_timeouts(x->bev, NULL, &limit);
+	bufferevent_setwatermark(x->bev, EV_READ, 0, HEAD_MAX + BODY_MAX);
+	timer_init(&x->deadline, l->server->loop, on_deadline, x);
+	timer_set(&x->deadline, 0);
+	LIST_INSERT_HEAD(&l->server->clients, x, link);
+	l->clients++;
+	let_in(l);
+	keep_reserve(l->server);
+	return x->bev;
 }
 
 /* --- answers */
 
 static void
-begin_answer(struct exchange *x, unsigned code, const char *type, int64_t size)
+add_headers(struct exchange *x, const char *type)
 {
-	struct evbuffer *out = bufferevent_get_output(x->bev);
-	struct timeval limit = { WRITE_TIME, 0 };
+	struct evkeyvalq *h = evhttp_request_get_output_headers(x->request);
 
-	x->state = CLIENT_WRITING;
-	if (size >= 0)
-		timer_set(
-		    &x->deadline, (ANSWER_TIME + size / ANSWER_RATE) * 1000);
-	bufferevent_set_timeouts(x->bev, NULL, &limit);
-	evbuffer_add_printf(out,
-	    "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nConnection: close\r\n"
-	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
-	    code, http_reason(code), type);
-	if (size >= 0)
-		evbuffer_add_printf(
-		    out, "Content-Length: %lld\r\n", (long long)size);
+	evhttp_add_header(h, "Content-Type", type);
+	evhttp_add_header(h, "Connection", "close");
+	evhttp_add_header(h, "Cache-Control", "no-store");
+	evhttp_add_header(h, "X-Content-Type-Options", "nosniff");
+}
+
+static struct evbuffer *
+new_body(void)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (body == NULL)
+		abort();
+	return body;
+}
+
+/* Takes what is in body. */
+static void
+answer(
+    struct exchange *x, unsigned code, const char *type, struct evbuffer *body)
+{
+	int64_t size = (int64_t)evbuffer_get_length(body);
+
+	add_headers(x, type);
 	if (code == 405)
-		evbuffer_add_printf(
-		    out, "Allow: %s\r\n", x->post ? "POST" : "GET");
-	evbuffer_add(out, "\r\n", 2);
+		evhttp_add_header(evhttp_request_get_output_headers(x->request),
+		    "Allow", x->post ? "POST" : "GET");
+	x->state = CLIENT_WRITING;
+	timer_set(&x->deadline, (ANSWER_TIME + size / ANSWER_RATE) * 1000);
+	evhttp_send_reply(x->request, (int)code, NULL, body);
+	x->request = NULL;
+	/* evhttp would read on and close as soon as it finds an end; who has
+	 * sent all he wants to say may still listen. */
+	bufferevent_disable(x->bev, EV_READ);
 }
 
 void
 exchange_json(struct exchange *x, unsigned code, json_t *json)
 {
 	char *text = json_dumps(json, JSON_COMPACT);
-	size_t n;
+	struct evbuffer *body = new_body();
 
 	if (text == NULL)
-		abort(); /* as any allocation that failed (base/mem.h) */
+		abort();
 	json_decref(json);
-	n = strlen(text);
-	begin_answer(x, code, "application/json", (int64_t)n + 1);
-	evbuffer_add(bufferevent_get_output(x->bev), text, n);
-	evbuffer_add(bufferevent_get_output(x->bev), "\n", 1);
+	evbuffer_add_printf(body, "%s\n", text);
 	free(text);
+	answer(x, code, "application/json", body);
+	evbuffer_free(body);
 }
 
 void
@@ -171,62 +309,52 @@ void
 exchange_text(
     struct exchange *x, const char *content_type, struct evbuffer *body)
 {
-	begin_answer(x, 200, content_type, (int64_t)evbuffer_get_length(body));
-	evbuffer_add_buffer(bufferevent_get_output(x->bev), body);
+	answer(x, 200, content_type, body);
 }
 
-/* What was promised cannot be kept when the file cannot be read: the client
- * sees that the end is missing. */
-static bool
-add_piece(struct exchange *x)
-{
-	char piece[PIECE];
-	size_t want = x->left < PIECE ? (size_t)x->left : PIECE;
-	ssize_t n = want > 0 ? read(x->file, piece, want) : 0;
-
-	if (n <= 0) {
-		close(x->file);
-		x->file = -1;
-		return x->left == 0;
-	}
-	x->left -= (uint64_t)n;
-	evbuffer_add(bufferevent_get_output(x->bev), piece, (size_t)n);
-	return true;
-}
-
+/* By sendfile(): a file that cannot be read, or ends early, ends the
+ * connection, and the client sees that the rest is missing. */
 void
 exchange_file(struct exchange *x, int fd, uint64_t size)
 {
-	begin_answer(x, 200, "application/octet-stream", (int64_t)size);
-	x->file = fd;
-	x->left = size;
+	struct evbuffer *body = new_body();
+
+	evbuffer_set_flags(body, EVBUFFER_FLAG_DRAINS_TO_FD);
+	if (evbuffer_add_file(body, fd, 0, (ev_off_t)size) != 0)
+		abort();
+	answer(x, 200, "application/octet-stream", body);
+	evbuffer_free(body);
 }
 
 void
 exchange_stream(struct exchange *x)
 {
-	begin_answer(x, 200, "application/x-ndjson", -1);
+	add_headers(x, "application/x-ndjson");
 	x->state = CLIENT_STREAMING;
-	/* To see him go. */
-	bufferevent_enable(x->bev, EV_READ);
+	evhttp_send_reply_start(x->request, 200, NULL);
 }
 
 void
 control_server_line(struct control_server *s, struct span line)
 {
-	struct exchange *x, *next;
+	struct evbuffer *body = new_body();
+	struct exchange *x;
 
-	for (x = LIST_FIRST(&s->clients); x != NULL; x = next) {
+	LIST_FOREACH (x, &s->clients, link) {
 		struct evbuffer *out = bufferevent_get_output(x->bev);
 
-		next = LIST_NEXT(x, link);
 		if (x->state != CLIENT_STREAMING)
 			continue;
-		if (evbuffer_get_length(out) + line.n > STREAM_MAX)
-			drop(x);
-		else
-			evbuffer_add(out, line.p, line.n);
+		if (evbuffer_get_length(out) + line.n > STREAM_MAX) {
+			/* Not from in here: evhttp may be at work on it. */
+			x->state = CLIENT_BEHIND;
+			timer_set(&x->deadline, 0);
+			continue;
+		}
+		evbuffer_add(body, line.p, line.n);
+		evhttp_send_reply_chunk(x->request, body);
 	}
+	evbuffer_free(body);
 }
 
 bool
@@ -242,171 +370,89 @@ control_server_streams(const struct control_server *s)
 
 /* --- requests */
 
-static void
-take_request(struct exchange *x, const struct http_request *h)
+/* What control_route() refuses, it says why; what is not in here, evhttp
+ * answers with 501. */
+static const struct {
+	enum evhttp_cmd_type type;
+	const char *name;
+} methods[] = {
+	{ EVHTTP_REQ_GET, "GET" },
+	{ EVHTTP_REQ_POST, "POST" },
+	{ EVHTTP_REQ_PUT, "PUT" },
+	{ EVHTTP_REQ_DELETE, "DELETE" },
+	{ EVHTTP_REQ_PATCH, "PATCH" },
+};
+
+#define METHODS (sizeof(methods) / sizeof(*methods))
+
+static struct span
+method_of(const struct evhttp_request *request)
 {
-	bool read_only = x->listener->read_only;
+	for (size_t i = 0; i < METHODS; i++)
+		if (evhttp_request_get_command(request) == methods[i].type)
+			return span_str(methods[i].name);
+	return span_str("");
+}
+
+static struct span
+header_of(struct evhttp_request *request, const char *name)
+{
+	const char *value =
+	    evhttp_find_header(evhttp_request_get_input_headers(request), name);
+
+	return span_str(value != NULL ? value : "");
+}
+
+static bool
+has_body(struct evhttp_request *request)
+{
+	return header_of(request, "Transfer-Encoding").n > 0 ||
+	       evbuffer_get_length(evhttp_request_get_input_buffer(request)) >
+	           0;
+}
+
+static void
+take_request(struct exchange *x)
+{
+	struct listener *l = x->listener;
 	struct control_request r;
 	const char *why;
-	unsigned code =
-	    control_route(h->method, h->target, read_only, &r, &why);
+	unsigned code = control_route(method_of(x->request),
+	    span_str(evhttp_request_get_uri(x->request)), l->read_only, &r,
+	    &why);
 
-	x->state = CLIENT_WAITING;
 	x->post = r.post;
-	timer_cancel(&x->deadline);
-	bufferevent_disable(x->bev, EV_READ);
-	if (read_only && !control_host_is_local(h->host))
+	if (l->asking > l->most)
+		exchange_error(x, 503, "too many are asking");
+	else if (l->read_only &&
+		 !control_host_is_local(header_of(x->request, "Host")))
 		exchange_error(x, 403, "Host must be localhost");
 	else if (code != 200)
 		exchange_error(x, code, "%s", why);
-	else if (h->body > 0)
+	else if (has_body(x->request))
 		exchange_error(x, 400, "no body is wanted");
 	else
 		x->server->run(x->server->arg, x, &r);
 }
 
 static void
-on_readable(struct bufferevent *bev, void *arg)
-{
-	struct evbuffer *in = bufferevent_get_input(bev);
-	struct exchange *x = arg;
-	struct http_request h;
-	size_t n = evbuffer_get_length(in);
-
-	if (x->state != CLIENT_READING) {
-		evbuffer_drain(in, n);
-		return;
-	}
-	if (n > HTTP_HEAD_MAX)
-		n = HTTP_HEAD_MAX;
-	switch (
-	    http_parse(span_make(evbuffer_pullup(in, (ev_ssize_t)n), n), &h)) {
-	case HTTP_MORE:
-		break;
-	case HTTP_BAD:
-		exchange_error(x, h.code, "%s", h.why);
-		break;
-	case HTTP_DONE:
-		take_request(x, &h);
-		break;
-	}
-}
-
-static void
-on_written(struct bufferevent *bev, void *arg)
-{
-	struct exchange *x = arg;
-
-	(void)bev;
-	if (x->state != CLIENT_WRITING)
-		return;
-	if (x->file < 0)
-		linger(x);
-	else if (!add_piece(x))
-		drop(x);
-	else if (x->file < 0)
-		linger(x);
-}
-
-static void
-on_event(struct bufferevent *bev, short what, void *arg)
-{
-	struct exchange *x = arg;
-
-	/* Who has sent all he wants to say may still listen. */
-	if ((what & BEV_EVENT_EOF) &&
-	    (x->state == CLIENT_WAITING || x->state == CLIENT_WRITING))
-		bufferevent_disable(bev, EV_READ);
-	else if (x->state != CLIENT_WAITING)
-		drop(x);
-}
-
-/* --- clients */
-
-static void
-welcome(struct listener *l, int fd)
-{
-	struct exchange *x = mem_alloc(sizeof(*x));
-
-	x->server = l->server;
-	x->listener = l;
-	x->file = -1;
-	x->bev = bufferevent_socket_new(
-	    loop_base(l->server->loop), fd, BEV_OPT_CLOSE_ON_FREE);
-	if (x->bev == NULL)
-		abort();
-	l->clients++;
-	LIST_INSERT_HEAD(&l->server->clients, x, link);
-	timer_init(&x->deadline, l->server->loop, on_deadline, x);
-	timer_set(&x->deadline, REQUEST_TIME * 1000);
-	bufferevent_setcb(x->bev, on_readable, on_written, on_event, x);
-	bufferevent_setwatermark(
-	    x->bev, EV_READ, 0, HTTP_HEAD_MAX + HTTP_BODY_MAX);
-	bufferevent_enable(x->bev, EV_READ | EV_WRITE);
-}
-
-static void
-refuse(int fd)
-{
-	static const char busy[] =
-	    "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-	    "Content-Type: application/json\r\nContent-Length: 31\r\n\r\n"
-	    "{\"error\":\"too many are asking\"}";
-
-	send(fd, busy, sizeof(busy) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-/* Once: who wants to see why there are no descriptors left should get in.
- * Then nobody, for a while. */
-static void
-out_of_descriptors(struct listener *l)
-{
-	struct control_server *s = l->server;
-
-	if (s->reserve >= 0) {
-		close(s->reserve);
-		s->reserve = -1;
-		return;
-	}
-	log_line(LOG_WARNING, "control socket: %s: no connection is taken now",
-	    strerror(errno));
-	watch_set(&l->watch, false);
-	timer_set(&l->pause, PAUSE_MS);
-}
-
-static void
-keep_reserve(struct control_server *s)
-{
-	if (s->reserve < 0)
-		s->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static void
-on_pause_over(void *arg)
+on_request(struct evhttp_request *request, void *arg)
 {
 	struct listener *l = arg;
+	struct bufferevent *bev = evhttp_connection_get_bufferevent(
+	    evhttp_request_get_connection(request));
+	struct exchange *x;
 
-	watch_set(&l->watch, true);
-}
-
-static void
-on_knock(void *arg)
-{
-	struct listener *l = arg;
-	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM)
-			out_of_descriptors(l);
-		return;
-	}
-	keep_reserve(l->server);
-	if (l->clients < l->most)
-		welcome(l, fd);
-	else
-		refuse(fd);
+	LIST_FOREACH (x, &l->server->clients, link)
+		if (x->bev == bev)
+			break;
+	if (x == NULL || (x->state == CLIENT_NEW && !meet(x)))
+		abort(); /* who asks is connected */
+	timer_cancel(&x->deadline);
+	x->state = CLIENT_WAITING;
+	x->request = request;
+	l->asking++;
+	take_request(x);
 }
 
 /* --- the server */
@@ -424,6 +470,7 @@ control_server_new(struct loop *l,
 	s->reserve = -1;
 	LIST_INIT(&s->clients);
 	keep_reserve(s);
+	the_server = s;
 	return s;
 }
 
@@ -431,19 +478,32 @@ void
 control_server_listen(struct control_server *s, int fd, bool read_only)
 {
 	struct listener *l = &s->listeners[s->nlisteners];
+	struct evhttp_bound_socket *bound;
+	struct evhttp *http = evhttp_new(loop_base(s->loop));
+	unsigned allowed = 0;
 
-	if (s->nlisteners == LISTENERS_MAX)
+	if (s->nlisteners == LISTENERS_MAX || http == NULL)
 		abort();
 	s->nlisteners++;
+	for (size_t i = 0; i < METHODS; i++)
+		allowed |= methods[i].type;
+	evhttp_set_allowed_methods(http, (ev_uint16_t)allowed);
+	evhttp_set_max_headers_size(http, HEAD_MAX);
+	evhttp_set_max_body_size(http, BODY_MAX);
+	evhttp_set_bevcb(http, on_accepted, l);
+	evhttp_set_gencb(http, on_request, l);
+	bound = evhttp_accept_socket_with_handle(http, fd);
+	if (bound == NULL)
+		abort();
 	*l = (struct listener){
 		.server = s,
-		.fd = fd,
+		.http = http,
+		.accepts = evhttp_bound_socket_get_listener(bound),
 		.read_only = read_only,
-		.most = read_only ? READERS_MAX : CLIENTS_MAX,
+		.most = read_only ? READING_MAX : ASKING_MAX,
 	};
 	timer_init(&l->pause, s->loop, on_pause_over, l);
-	watch_init(&l->watch, s->loop, fd, WATCH_READ, on_knock, l);
-	watch_set(&l->watch, true);
+	evconnlistener_set_error_cb(l->accepts, on_not_accepted);
 }
 
 void
@@ -453,14 +513,15 @@ control_server_free(struct control_server **server)
 
 	if (s == NULL)
 		return;
-	*server = NULL;
-	while (!LIST_EMPTY(&s->clients))
-		drop(LIST_FIRST(&s->clients));
+	*server = the_server = NULL;
 	for (size_t i = 0; i < s->nlisteners; i++) {
-		watch_free(&s->listeners[i].watch);
+		s->listeners[i].accepts = NULL;
+		evhttp_free(s->listeners[i].http);
 		timer_free(&s->listeners[i].pause);
-		close(s->listeners[i].fd);
 	}
+	/* Who is CLIENT_NEW still. */
+	while (!LIST_EMPTY(&s->clients))
+		forget(LIST_FIRST(&s->clients));
 	if (s->reserve >= 0)
 		close(s->reserve);
 	free(s);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The HTTP server of the control socket: accepts, reads a request, hands it
- * over, writes the answer, closes.  One request a connection.
+ * The HTTP server of the control socket: libevent's evhttp, kept within bounds.
+ * It reads a request, hands it over, sends the answer, closes: one request a
+ * connection.
  *
- * Every client is bounded in bytes, in time and in number, so that none can
- * keep others out or the daemon from its work; when descriptors run out,
- * accepting pauses (CASES R6).  libevent's evhttp would do the parsing but can
- * limit neither the number of its connections nor the time that a request
- * takes to arrive.
+ * Every client is bounded in bytes and in time, and so is the number of them.
+ * Who asks while too many others do is told so; beyond some more, and when
+ * descriptors run out, accepting pauses (CASES R6).  What is no HTTP, evhttp
+ * answers by itself, with a page of HTML.
  */
 #ifndef DAEMON_CONTROL_SERVER_H
 #define DAEMON_CONTROL_SERVER_H
@@ -25,8 +25,8 @@ struct evbuffer;
 struct exchange; /* a request that waits for its answer */
 struct loop;
 
-/* run is given each good request and answers it, at once or later, by exactly
- * one of the functions below. */
+/* One a process.  run is given each good request and answers it, at once or
+ * later, by exactly one of the functions below. */
 struct control_server *control_server_new(struct loop *l,
     void (*run)(void *arg, struct exchange *x, const struct control_request *r),
     void *arg);

@@ -34,7 +34,7 @@ tests_fuzz_fuzz_conf_LDADD = libconf.a libbase.a $(CONFIG_LIBS) $(SYSTEMD_LIBS)
 EXTRA_DIST += tests/fuzz/control.dict
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_control_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_control_LDADD = libdaemon.a libproto.a libbase.a \
+tests_fuzz_fuzz_control_LDADD = libdaemon.a libbase.a \
 	$(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(FUZZ_MAIN)

@@ -351,11 +351,8 @@ tests_unit_test_notify_LDADD = libdaemon.a $(NET_TEST_LIBS)
 
 # --- the control socket ---
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_http tests/unit/test_control_route
+check_PROGRAMS += tests/unit/test_control_route
 endif
-tests_unit_test_http_SOURCES = tests/unit/test_http.c
-tests_unit_test_http_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_unit_test_http_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_control_route_SOURCES = tests/unit/test_control_route.c
 tests_unit_test_control_route_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_control_route_LDADD = libdaemon.a libbase.a $(CMOCKA_LIBS) \
@@ -370,3 +367,4 @@ tests_unit_test_sched_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
 tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)
+
