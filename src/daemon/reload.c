@@ -17,6 +17,23 @@ log_problems(const struct conf_problems *problems)
 	}
 }
 
+/* The first mistake, for those who see one line only. */
+static void
+name_mistake(const struct conf_problems *problems, struct fault *why_r)
+{
+	for (size_t i = 0; i < problems->n; i++) {
+		const struct conf_problem *p = &problems->list[i];
+
+		if (p->warning)
+			continue;
+		fault_set(why_r, FAULT_US, FAULT_NEVER, "reload",
+		    "the configuration has mistakes, nothing was changed: "
+		    "%s:%u: %s",
+		    p->file, p->line, p->text);
+		return;
+	}
+}
+
 static bool
 take(const char *file, struct supervisor *s, struct conf_problems *problems_r,
     struct fault *why_r)
@@ -24,7 +41,11 @@ take(const char *file, struct supervisor *s, struct conf_problems *problems_r,
 	struct conf *fresh = conf_load(file, problems_r);
 
 	log_problems(problems_r);
-	return ask_reload(s, fresh, why_r);
+	if (ask_reload(s, fresh, why_r))
+		return true;
+	if (fresh == NULL)
+		name_mistake(problems_r, why_r);
+	return false;
 }
 
 bool

@@ -365,7 +365,7 @@ def test_stop_in_a_body(world, service, user):
         assert "duplicate" not in message.trace()
 
 
-def reload_good_and_bad(world, service, user):
+def test_reload_good_and_bad(world, service, user):
     """systemctl reload waits, and fails when the new file is refused."""
     other = user + "b"
     fill(world, user, 1)
@@ -400,7 +400,7 @@ def reload_good_and_bad(world, service, user):
         assert service.show("NRestarts") == "0"
 
 
-def control_socket(world, service, user):
+def test_control_socket(world, service, user):
     """0660, for the group; others cannot talk to it."""
     service.account(user, "imap", world.dovecot.ports["imaps"])
     service.destination(world.postfix.ports["submission"])
