@@ -183,7 +183,7 @@ def test_completion(haul, slow, tmp_path):
         # One after the other: who types ahead of readline sees it twice.
         look(terminal, r"[$#]\s*$", "the prompt")
         terminal.type("mailhaul --socket ctl.sock pol", "Tab")
-        look(terminal, r"ctl\.sock poll ", "the command")
+        look(terminal, r"ctl\.sock poll\b", "the command")
         terminal.type("hot", "Tab")
         look(terminal, r"mailhaul --socket ctl\.sock poll hotmail",
              "the account")
