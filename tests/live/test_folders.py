@@ -7,7 +7,7 @@ import time
 import pytest
 
 import corpus
-from fakes import RecordingSmtp
+from fakes import FakeImap, RecordingSmtp
 from haul import FAILED
 from servers import wait_for
 
@@ -67,19 +67,38 @@ def test_policy_of_each(world, haul, user, port):
         assert len(box) == 0 and len(box.folder("Spam")) == 2
 
 
-def test_moved_once(world, haul, user, port):
+@pytest.mark.parametrize("name,on_disk", (
+    ("Done", "Done"), ("Geh\u00f6rt", "Geh&APY-rt")))
+def test_moved_once(world, haul, user, port, name, on_disk):
     """What a pattern moves away is not found by it again."""
     box = world.dovecot.mailbox(user)
     box.add(message("one"))
-    box.folder("Done")
+    box.folder(on_disk)
     haul.account(user, "imap", port("imap"), idle=False, folders="*",
-                 after="move Done")
+                 after="move " + name)
     with RecordingSmtp(world.certs) as recorder:
         haul.to_recorder(recorder)
         for _ in range(3):
             haul.once()
         assert len(recorder.accepted()) == 1
-        assert len(box) == 0 and len(box.folder("Done")) == 1
+        assert len(box) == 0 and len(box.folder(on_disk)) == 1
+
+
+def test_names_that_are_none(world, haul, user):
+    """Folders that nobody could ask for: said once, though two patterns meet
+    them, and the others are polled."""
+    names = [b'"Bad&zz"', b"{3}\r\n\xff\xfe\xfd", b'"' + b"x" * 1025 + b'"',
+             b"Good"]
+    with FakeImap(world.certs, names) as server, \
+            RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        haul.account(user, "imap", server.port, idle=False,
+                     folders=["*", "%"])
+        said = haul.once()
+        assert len(said.lines("left out: 3")) == 1, said.log
+        assert len(said.lines("left out")) == 1, said.log
+        assert [c for c in server.commands if "EXAMINE" in c] == [
+            "EXAMINE Good"]
 
 
 def test_missing_folder_stops_no_other(world, haul, user, port):
