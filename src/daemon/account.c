@@ -71,6 +71,7 @@ account_new(const struct account_context *ctx, struct conf *conf,
 			account_box_new(
 			    a, config->folders[i].name, &config->folders[i]);
 	a->job.arg = a;
+	a->job.max = config->connections;
 	sched_add(ctx->sched, &a->job, config->server.host,
 	    config->protocol == CONF_IMAP && config->idle && !ctx->once);
 	return a;

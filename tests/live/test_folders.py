@@ -9,6 +9,7 @@ import pytest
 import corpus
 from fakes import FakeImap, RecordingSmtp
 from haul import FAILED
+import servers
 from servers import wait_for
 
 
@@ -136,6 +137,43 @@ def test_watch_all(world, haul, user, port):
         running.stop()
         assert subjects(recorder) == ["more"] + ["news %d" % i
                                                  for i in range(4)]
+
+
+@pytest.fixture(name="strict", scope="module")
+def _strict(world):
+    """A Dovecot that refuses the third connection of a user."""
+    work = servers.WorkDir()
+    conf = servers.DOVECOT_CONF
+    servers.DOVECOT_CONF += "\nmail_max_userip_connections = 2\n"
+    try:
+        dovecot = servers.Dovecot(work, world.certs)
+    finally:
+        servers.DOVECOT_CONF = conf
+    yield dovecot
+    dovecot.close()
+    work.close()
+
+
+def test_connections_of_an_account(world, haul, user, strict):
+    """Folders that may not be watched are polled over what is left."""
+    box = strict.mailbox(user)
+    names = ["f%d" % i for i in range(4)]
+    for name in names:
+        box.folder(name)
+    haul.options["connections_per_host"] = 20
+    haul.options["host_spacing"] = "0s"
+    haul.account(user, "imap", strict.ports["imaps"], interval="10s",
+                 connections=2, folders=["INBOX"] + names)
+    with RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        running = haul.start()
+        wait_for("first polls", lambda: running.text().count(
+            "first poll of") == 5)
+        for place in [box] + [box.folder(n) for n in names]:
+            place.add(message("m" + place.path[-3:]))
+        wait_for("all of it", lambda: len(recorder.accepted()) == 5, 40)
+        running.stop()
+        assert "Maximum number of connections" not in running.text()
 
 
 def test_few_connections(world, haul, user, port):
