@@ -41,6 +41,7 @@ struct stage {
 	struct conf_account account;
 	struct conf_folder folder;
 	struct worker_context context;
+	struct spool_holder holder;
 	const struct worker *suspect;
 	struct tally_account tally;
 	struct worker *worker;
@@ -108,6 +109,7 @@ setup(void **state)
 		.conf = &s->conf,
 		.store = &s->store,
 		.pool = spool_pool_new(-1, 10000),
+		.holder = &s->holder,
 		.our_host = "me.example",
 		.sinks = s->sinks,
 		.suspect = &s->suspect,
