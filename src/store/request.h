@@ -210,6 +210,8 @@ uint64_t deaths_count(struct db *db, const struct underway *u);
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
 bool pause_end(struct db *db, struct request *r);
+/* What it was left alone for is answered; not what protects a login. */
+void pause_answered(struct db *db, const char *account);
 bool pause_login(struct db *db, struct request *r);
 
 /* held.c */

@@ -77,6 +77,8 @@ struct store_pause {
 	                       the server asked for it */
 	bool alerted;       /* a person was told */
 	bool by_hand;       /* until somebody ends it */
+	bool asks;          /* read only: a person must decide about messages of
+	                       the account, and has not yet */
 	char reply[STORE_REPLY_MAX]; /* why */
 	/* POP3: the last accepted login, and the time the server wants to pass
 	 * before the next; 0: none */
