@@ -32,9 +32,9 @@
 #include "proto/starttls.h"
 #include "relay/lanes.h"
 #include "relay/login.h"
+#include "relay/parcel.h"
 #include "relay/retry.h"
 #include "relay/server.h"
-#include "relay/spool.h"
 #include "relay/tally.h"
 #include "relay/trouble.h"
 
@@ -61,7 +61,7 @@ struct sink_line {
 	struct login login;
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
-	uint64_t offset;      /* of the spool: what piece ends at */
+	uint64_t offset;      /* of the parcel: what piece ends at */
 	int64_t since;        /* wall clock: when the job got its turn */
 	bool going;           /* 354 came */
 	bool body_done;       /* all of it is with the machine */
@@ -184,6 +184,7 @@ judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
 	fault_set(
 	    f, FAULT_MESSAGE, when, smtp_stage_name(stage), "%u", r->code);
 	f->code = r->code;
+	f->content = stage >= SMTP_DATA && stage <= SMTP_DOT;
 	fault_quote(f, span_make(r->text, r->text_len));
 	if (r->code == 421 || stage == SMTP_GREETING || stage == SMTP_EHLO)
 		f->scope = FAULT_DESTINATION;
@@ -208,7 +209,7 @@ fits(struct sink_line *l, const struct sink_job *job, uint64_t size,
 {
 	const struct smtp_caps *caps = &l->smtp.caps;
 
-	if (spool_scan(job->spool)->eight_bit && !caps->eight_bit_mime) {
+	if (parcel_eight_bit(job->parcel) && !caps->eight_bit_mime) {
 		fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "EHLO",
 		    "the destination takes no 8-bit messages (no 8BITMIME)");
 		f->hint =
@@ -249,21 +250,21 @@ start_job(struct sink_line *l, struct sink_job *job)
 	struct smtp_envelope e = {
 		.sender = span_str(own->sender),
 		.recipient = span_str(own->recipient),
-		.eight_bit = spool_scan(job->spool)->eight_bit,
+		.eight_bit = parcel_eight_bit(job->parcel),
 		.envid = span_str(job->trace),
 		/* A report about a report could go round for ever. */
-		.no_report = job->envelope != NULL ||
-		             spool_scan(job->spool)->null_sender,
+		.no_report =
+		    job->envelope != NULL || parcel_null_sender(job->parcel),
 	};
 	struct fault f;
 
 	l->job = job;
 	job->line = l;
 	job->permitted = false;
-	l->piece = job->head(job->arg);
+	l->piece = span_make("", 0);
 	l->offset = 0;
 	l->since = time(NULL);
-	e.size = l->piece.n + spool_size(job->spool);
+	e.size = parcel_size(job->parcel);
 	if (!fits(l, job, e.size, &f)) {
 		end_job(l, &f, "");
 		return;
@@ -286,7 +287,7 @@ next_piece(struct sink_line *l)
 {
 	struct fault f;
 
-	if (!spool_read(l->job->spool, l->offset, &l->piece, &f)) {
+	if (!parcel_read(l->job->parcel, l->offset, &l->piece, &f)) {
 		line_fail(l, &f);
 		return false;
 	}
@@ -822,8 +823,8 @@ sink_status(const struct sink *s, struct sink_status *st_r)
 		return;
 	st_r->account = l->job->account;
 	st_r->uid = l->job->uid;
-	st_r->size = spool_size(l->job->spool);
-	st_r->done = l->offset - (l->offset > 0 ? l->piece.n : 0);
+	st_r->size = parcel_size(l->job->parcel);
+	st_r->done = l->offset - l->piece.n;
 	st_r->since = l->since;
 }
 

@@ -167,6 +167,7 @@ tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 # library's member of that name.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn \
+	tests/unit/test_parcel \
 	tests/unit/test_retry tests/unit/test_server tests/unit/test_spool \
 	tests/unit/test_trace tests/unit/test_transfer \
 	tests/unit/test_sink_smtp
@@ -191,6 +192,9 @@ tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_spool_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_parcel_SOURCES = tests/unit/test_parcel.c
+tests_unit_test_parcel_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_parcel_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_trace_SOURCES = tests/unit/test_trace.c
 tests_unit_test_trace_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_trace_LDADD = $(RELAY_TEST_LIBS)
