@@ -97,9 +97,10 @@ tell(const struct transfer *t, const char *id, enum store_state state)
 
 	if (good)
 		log_event(&e,
-		    "%s: relayed %s uid %s to %s, %llu bytes, %.3f s: %s%s",
+		    "%s: relayed %s uid %s to %s, %llu bytes, %.3f s: %s%s%s",
 		    ctx->account, ctx->mailbox, e.uid, e.destination,
 		    (unsigned long long)e.bytes, seconds, t->words,
+		    t->item->wrapped ? " (wrapped)" : "",
 		    t->item->doubt ? " (possible duplicate)" : "");
 	else
 		log_event(&e,
