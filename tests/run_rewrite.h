@@ -53,6 +53,7 @@ rewrite_run_show(struct trail *t, const char *name, struct span text)
 static inline void
 rewrite_run_finish(void *ctx, struct trail *t)
 {
+	static const char last[] = "\r\nMessage-ID: <tr4ce.wrapped@";
 	struct original *o = ctx;
 	struct buf b;
 	struct span end;
@@ -72,11 +73,10 @@ rewrite_run_finish(void *ctx, struct trail *t)
 	}
 	wrap_front(&b, o, &rewrite_run_terms);
 	end = buf_span(&b);
-	for (size_t i = 0; i + 8 < end.n; i++)
-		if (memcmp(end.p + i, "Message-", 8) == 0) {
-			end.n = i; /* the rest is always the same */
-			break;
-		}
+	/* The rest is always the same. */
+	for (size_t i = 0; i + sizeof(last) <= end.n; i++)
+		if (memcmp(end.p + i, last, sizeof(last) - 1) == 0)
+			end.n = i + 2;
 	rewrite_run_show(t, "wrap", end);
 	buf_free(&b);
 }
