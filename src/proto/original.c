@@ -16,6 +16,7 @@ begin_from(struct original *o)
 		o->open->at = o->scan.at;
 		o->open->lead = o->scan.lead;
 		o->open->line = o->scan.lead;
+		o->fresh = true;
 	}
 	o->nfrom++;
 }
@@ -82,8 +83,9 @@ measure(struct original *o, struct span s)
 {
 	struct original_from *f = o->open;
 
-	if (f->line == f->lead)
+	if (o->fresh)
 		f->blank = s.p[0] == ' ' || s.p[0] == '\t';
+	o->fresh = false;
 	for (size_t i = 0; i < s.n; i++)
 		f->line += s.p[i] != '\r' && s.p[i] != '\n';
 	if (s.p[s.n - 1] == '\n')

@@ -50,7 +50,8 @@ struct original {
 	/* private */
 	struct field_scan scan;
 	struct original_value *value; /* being read; NULL: none worth it */
-	struct original_from *open;   /* in its first line */
+	struct original_from *open;   /* in its first line ... */
+	bool fresh;                   /* ... and nothing of it came */
 	char *trace;
 	size_t trace_len;
 };

@@ -5,6 +5,7 @@
 
 #define LINE 76        /* folded behind so many bytes where it can be */
 #define LINE_MAX 900   /* and a word is cut that is longer than this */
+#define BLANKS_MAX 60  /* between two words */
 #define ENCODED_MAX 75 /* RFC 2047 section 2 */
 
 static const char hex[] = "0123456789ABCDEF";
@@ -407,16 +408,18 @@ void
 words_fold(struct buf *b, size_t col, struct span text)
 {
 	while (text.n > 0) {
-		char out[LINE_MAX * 2];
+		char out[BLANKS_MAX + LINE_MAX];
 		size_t blanks = 0, n;
 
 		/* What was folded is one line again, and folded anew. */
 		while (text.n > 0 && is_blank(text.p[0])) {
 			if (text.p[0] != '\r' && text.p[0] != '\n' &&
-			    blanks < LINE_MAX)
+			    blanks < BLANKS_MAX)
 				out[blanks++] = text.p[0];
 			text = span_skip(text, 1);
 		}
+		if (blanks == 0)
+			out[blanks++] = ' ';
 		for (n = 0; n < text.n && !is_blank(text.p[n]); n++)
 			if (n < LINE_MAX)
 				out[blanks + n] = printable(text.p[n]);
@@ -424,13 +427,11 @@ words_fold(struct buf *b, size_t col, struct span text)
 		if (n == 0)
 			return;
 		n = n < LINE_MAX ? n : LINE_MAX;
-		if (blanks == 0 && col > 0)
-			buf_add(b, span_str(" "));
-		else if (col + blanks + n > LINE) {
+		if (col + blanks + n > LINE) {
 			buf_add(b, span_str("\r\n"));
 			col = 0;
 		}
 		buf_add(b, span_make(out, blanks + n));
-		col += blanks + n + 1;
+		col += blanks + n;
 	}
 }
