@@ -79,7 +79,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try, usec;
-	bool remove, counted;
+	bool remove, counted, wrap;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
