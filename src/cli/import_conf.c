@@ -431,6 +431,11 @@ write_pop3_policy(
 	import_string(im, before, "after", keep ? "keep" : "delete");
 	/* Without keep what is on the server was not fetched yet. */
 	import_string(im, before, "first", keep ? "new" : "all");
+	if (!keep && !im->has_ids)
+		NOTE(false, 0,
+		    "%s: what is on the server is taken as not fetched yet; "
+		    "--fetchids tells what was, if there is a .fetchids",
+		    a->name);
 	if (!keep || a->ids > 0)
 		return;
 	NOTE(true, a->q->flag[FETCHMAIL_KEEP].line, "%s: %s " LAST_RUN, a->name,
@@ -460,15 +465,20 @@ write_imap_policy(
 
 /* --- accounts ----------------------------------------------------------- */
 
+static struct span
+user_of(const struct import_account *a)
+{
+	return span_str(a->user != NULL ? a->user : IMPORT_NO_USER);
+}
+
 /* Two accounts of one mailbox would be an error of the configuration. */
 static bool
 is_repeated(const struct import *im, const struct import_account *a)
 {
 	for (const struct import_account *b = im->accounts; b < a; b++)
-		if (!b->left_out && !b->aside && a->user != NULL &&
-		    b->user != NULL &&
+		if (!b->left_out && !b->aside &&
 		    span_ieq(span_str(a->host), span_str(b->host)) &&
-		    span_ieq(span_str(a->user), span_str(b->user)))
+		    span_ieq(user_of(a), user_of(b)))
 			return true;
 	return false;
 }
@@ -510,16 +520,15 @@ write_account(struct import *im, const struct import_account *a)
 {
 	const char *before = a->aside ? "#    " : "    ";
 	const char *edge = a->aside ? "#  " : "  ";
-	const char *user = a->user != NULL ? a->user : "CHANGE-ME";
+	static const struct fetchmail_word unknown;
 	const struct import_login login = {
 		.file = a->file,
-		.word = &a->q->secret[FETCHMAIL_PASSWORD],
+		.word = a->aside ? &unknown : &a->q->secret[FETCHMAIL_PASSWORD],
 		.name = a->name,
 		.user = a->name,
 		.line = a->q->line,
+		.quiet = a->aside,
 	};
-	static const struct fetchmail_word unknown;
-	struct import_login none = login;
 
 	import_line(im, edge, "{");
 	import_string(im, before, "name", a->name);
@@ -527,9 +536,8 @@ write_account(struct import *im, const struct import_account *a)
 	import_string(im, before, "host", a->host);
 	write_port(im, a, before);
 	write_trust(im, a, before);
-	import_string(im, before, "user", user);
-	none.word = &unknown; /* nobody needs it yet */
-	import_password(im, before, a->aside ? &none : &login);
+	import_string(im, before, "user", user_of(a).p);
+	import_password(im, before, &login);
 	write_folders(im, a, before);
 	if (a->pop3)
 		write_pop3_policy(im, a, before);

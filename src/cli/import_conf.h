@@ -16,6 +16,8 @@
 #include "conf/fetchmail.h"
 
 #define IMPORT_NAME_MAX 65 /* bytes with NUL */
+/* Where nobody said the user. */
+#define IMPORT_NO_USER "CHANGE-ME"
 #define IMPORT_TEXT_MAX ((size_t)16 << 20)
 
 struct import_file {
@@ -103,6 +105,7 @@ struct import_login {
 	const struct fetchmail_word *word;
 	const char *name, *user;
 	unsigned line;
+	bool quiet; /* nobody needs it yet: no note */
 };
 void import_password(
     struct import *im, const char *before, const struct import_login *login);

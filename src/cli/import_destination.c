@@ -16,7 +16,6 @@
 
 #define NO_HOST "smtp.example.invalid"
 #define NO_ADDRESS "you@example.invalid"
-#define NO_USER "CHANGE-ME"
 
 struct import_destination {
 	char name[IMPORT_NAME_MAX];
@@ -147,16 +146,25 @@ note_ways(struct import *im, const struct import_account *a,
 }
 
 static void
-note_recipient(struct import *im, const struct import_account *a,
-    const struct import_destination *d)
+note_multidrop(
+    struct import *im, const struct import_account *a, const char *where)
 {
 	const struct fetchmail_items *locals = &a->q->list[FETCHMAIL_LOCALS];
 
 	if (a->q->wildcard || locals->n > 1)
 		NOTE(true, locals->line,
 		    "%s: multidrop: mail of several people; mailhaul does not "
-		    "sort it: all of it goes to %s",
-		    a->name, d->recipient);
+		    "sort it: all of it goes to destination \"%s\"",
+		    a->name, where);
+}
+
+static void
+note_recipient(struct import *im, const struct import_account *a,
+    const struct import_destination *d)
+{
+	const struct fetchmail_items *locals = &a->q->list[FETCHMAIL_LOCALS];
+
+	note_multidrop(im, a, d->name);
 	if (strcmp(d->recipient, NO_ADDRESS) == 0)
 		NOTE(true, locals->line,
 		    "%s: no address is known to relay to, or one that would "
@@ -238,8 +246,10 @@ import_destination_of(struct import *im, const struct import_account *a)
 {
 	struct import_destination d = { .from = a };
 
-	if (im->destination != NULL)
+	if (im->destination != NULL) {
+		note_multidrop(im, a, im->destination);
 		return im->destination;
+	}
 	find_host(a, &d);
 	find_recipient(im, a, &d);
 	d.user = value_of(a, FETCHMAIL_ESMTPNAME)->s;
@@ -267,7 +277,7 @@ write_destination(struct import *im, const struct import_destination *d)
 {
 	static const char before[] = "    ";
 	const struct import_account *a = d->from;
-	const char *user = d->user != NULL ? d->user : NO_USER;
+	const char *user = d->user != NULL ? d->user : IMPORT_NO_USER;
 	char file[IMPORT_NAME_MAX + 8];
 	struct import_login login = {
 		.file = a->file,

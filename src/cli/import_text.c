@@ -182,12 +182,14 @@ import_password(
 		    "# The password of %s goes into the file", l->user);
 		import_line(im, before, "# %s/mailhaul/secrets/%s, mode 0600.",
 		    SYSCONFDIR, l->name);
-		import_add_note(im, l->file, l->line, false,
-		    "%s; put it into %s/mailhaul/secrets/%s",
-		    l->word->s != NULL ? "the password is not copied without "
-					 "--secrets"
-				       : "there is no password",
-		    SYSCONFDIR, l->name);
+		if (!l->quiet)
+			import_add_note(im, l->file, l->line, false,
+			    "%s; put it into %s/mailhaul/secrets/%s",
+			    l->word->s != NULL
+				? "the password is not copied without "
+				  "--secrets"
+				: "there is no password",
+			    SYSCONFDIR, l->name);
 	}
 	import_string(im, before, "password", reference);
 }

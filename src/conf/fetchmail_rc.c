@@ -265,7 +265,10 @@ set_names(struct parser *p, const struct fetchmail_keyword *k,
 		return true;
 	}
 	if (names->n != 1)
-		return fail(p, "%s: one name of the server is wanted", k->word);
+		return fail(p,
+		    "%s: one name of the server is wanted, and no unknown word "
+		    "behind it",
+		    k->word);
 	set_value(&q->text[FETCHMAIL_USER], names->s[0], names->line);
 	return true;
 }
