@@ -373,13 +373,13 @@ write_folders(
 		}
 		if (has_folder(a, i, name))
 			continue;
-		buf_addf(&im->text, "%s%s", written == 0 ? before : "",
+		import_add(im, "%s%s", written == 0 ? before : "",
 		    written == 0 ? "folders = ( " : ", ");
 		import_quote(im, name);
 		written++;
 	}
 	if (written > 0)
-		buf_addf(&im->text, " );\n");
+		import_add(im, " );\n");
 }
 
 /* --- when and what ------------------------------------------------------ */
@@ -545,7 +545,7 @@ write_account(struct import *im, const struct import_account *a)
 		write_imap_policy(im, a, before);
 	write_interval(im, a, before);
 	import_string(im, before, "destination", import_destination_of(im, a));
-	buf_addf(&im->text, "%s}", edge);
+	import_add(im, "%s}", edge);
 }
 
 static void
@@ -558,15 +558,15 @@ write_accounts(struct import *im)
 		if (im->accounts[i].left_out || im->accounts[i].aside)
 			continue;
 		if (!first)
-			buf_addf(&im->text, ",\n");
+			import_add(im, ",\n");
 		first = false;
 		write_account(im, &im->accounts[i]);
 	}
-	buf_addf(&im->text, "%s", first ? "" : "\n");
+	import_add(im, "%s", first ? "" : "\n");
 	for (size_t i = 0; i < im->naccounts; i++)
 		if (!im->accounts[i].left_out && im->accounts[i].aside) {
 			write_account(im, &im->accounts[i]);
-			buf_addf(&im->text, "\n");
+			import_add(im, "\n");
 		}
 	import_line(im, "", ");");
 }
@@ -612,36 +612,43 @@ write_notes(struct import *im)
 	}
 }
 
+/* Behind what is there, which becomes empty. */
+static void
+append(struct import *im, struct buf *text)
+{
+	if (!buf_add(&im->text, buf_span(text)))
+		im->full = true;
+	buf_free(text);
+}
+
+/* The accounts tell which destinations there are, and both what is noted at
+ * the head. */
 bool
 import_write(struct import *im)
 {
-	struct buf accounts;
-	bool ok;
+	struct buf accounts, destinations;
 
 	for (size_t i = 0; i < im->nfiles; i++)
 		copy_notes(im, &im->files[i]);
 	for (size_t i = 0; i < im->naccounts; i++)
 		settle_account(im, &im->accounts[i]);
-	/* The accounts tell which destinations and notes there are. */
 	write_accounts(im);
 	accounts = im->text;
 	buf_init(&im->text, IMPORT_TEXT_MAX);
 	if (im->destination == NULL)
 		import_write_destinations(im);
-	ok = buf_room(&im->text) > 0 && buf_room(&accounts) > 0;
-	ok = buf_add(&im->text, buf_span(&accounts)) && ok;
-	buf_free(&accounts);
-	qsort(im->notes, im->nnotes, sizeof(*im->notes), by_place);
-	accounts = im->text;
+	destinations = im->text;
 	buf_init(&im->text, IMPORT_TEXT_MAX);
+	if (im->nnotes > 0)
+		qsort(im->notes, im->nnotes, sizeof(*im->notes), by_place);
 	import_line(im, "",
 	    "# Made from a fetchmailrc by mailhaul import; see "
 	    "mailhaul.conf(5).");
 	write_notes(im);
-	buf_addf(&im->text, "\n");
-	ok = buf_add(&im->text, buf_span(&accounts)) && ok;
-	buf_free(&accounts);
-	return ok;
+	import_add(im, "\n");
+	append(im, &destinations);
+	append(im, &accounts);
+	return !im->full;
 }
 
 void

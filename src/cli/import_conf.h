@@ -71,6 +71,7 @@ struct import {
 	struct import_secret *to_write;
 	size_t nto_write;
 	struct buf text;
+	bool full; /* and something had no room in it */
 };
 
 /* The fields above the gap are set, accounts are what comes of it. */
@@ -93,7 +94,9 @@ const char *import_destination_of(
 void import_write_destinations(struct import *im);
 void import_free_destinations(struct import *im);
 
-/* For both: the text of one line. */
+/* For both: to the text, and a line of it. */
+void import_add(struct import *im, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 void import_line(struct import *im, const char *before, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void import_quote(struct import *im, const char *value);

@@ -300,7 +300,7 @@ write_destination(struct import *im, const struct import_destination *d)
 	import_string(im, before, "recipient", d->recipient);
 	if (!option_is_address(user) || is_fetched(im, user))
 		import_string(im, before, "mail_from", d->recipient);
-	buf_addf(&im->text, "  }");
+	import_add(im, "  }");
 }
 
 void
@@ -309,7 +309,7 @@ import_write_destinations(struct import *im)
 	import_line(im, "", "destinations = (");
 	for (size_t i = 0; i < im->ndestinations; i++) {
 		if (i > 0)
-			buf_addf(&im->text, ",\n");
+			import_add(im, ",\n");
 		write_destination(im, &im->destinations[i]);
 	}
 	import_line(im, im->ndestinations > 0 ? "\n" : "", ");\n");

@@ -96,6 +96,22 @@ import_number_name(char name[IMPORT_NAME_MAX], unsigned n)
 
 /* --- text --------------------------------------------------------------- */
 
+/* The text has a ceiling; what lacks a line must not be used. */
+void
+import_add(struct import *im, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	if (!buf_add(&im->text, span_str(text)))
+		im->full = true;
+	free(text);
+}
+
 void
 import_line(struct import *im, const char *before, const char *fmt, ...)
 {
@@ -106,7 +122,7 @@ import_line(struct import *im, const char *before, const char *fmt, ...)
 	if (vasprintf(&line, fmt, ap) < 0)
 		abort();
 	va_end(ap);
-	buf_addf(&im->text, "%s%s\n", before, line);
+	import_add(im, "%s%s\n", before, line);
 	free(line);
 }
 
@@ -114,27 +130,27 @@ import_line(struct import *im, const char *before, const char *fmt, ...)
 void
 import_quote(struct import *im, const char *value)
 {
-	buf_addf(&im->text, "\"");
+	import_add(im, "\"");
 	for (; *value != '\0'; value++) {
 		unsigned char c = (unsigned char)*value;
 
 		if (c == '"' || c == '\\')
-			buf_addf(&im->text, "\\%c", c);
+			import_add(im, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
-			buf_addf(&im->text, "\\x%02x", c);
+			import_add(im, "\\x%02x", c);
 		else
-			buf_add(&im->text, span_make(value, 1));
+			import_add(im, "%c", c);
 	}
-	buf_addf(&im->text, "\"");
+	import_add(im, "\"");
 }
 
 void
 import_string(struct import *im, const char *before, const char *option,
     const char *value)
 {
-	buf_addf(&im->text, "%s%s = ", before, option);
+	import_add(im, "%s%s = ", before, option);
 	import_quote(im, value);
-	buf_addf(&im->text, ";\n");
+	import_add(im, ";\n");
 }
 
 static bool

@@ -26,7 +26,8 @@ struct secret;
 #define FETCHMAIL_RC_MAX ((size_t)1 << 20)
 #define FETCHMAIL_TOKEN_MAX 2048
 #define FETCHMAIL_QUERIES_MAX 1000
-#define FETCHMAIL_ITEMS_MAX 200 /* of one list */
+#define FETCHMAIL_ITEMS_MAX 200                 /* of one list */
+#define FETCHMAIL_COPIED_MAX ((size_t)16 << 20) /* bytes out of defaults */
 /* More of them are not kept: they say the same again. */
 #define FETCHMAIL_NOTES_MAX 2000
 

@@ -27,6 +27,7 @@ struct parser {
 	size_t first;
 	bool nameless; /* its options stand without a user */
 	struct fetchmail_query defaults;
+	size_t copied; /* bytes that merge() made of what there is once */
 	bool has_defaults, failed;
 };
 
@@ -403,22 +404,35 @@ query_free(struct fetchmail_query *q)
 	*q = (struct fetchmail_query){ .line = 0 };
 }
 
+/* A short file must not become a large structure. */
+static const char *
+counted(struct parser *p, const char *s)
+{
+	p->copied += strlen(s) + 1;
+	if (p->copied > FETCHMAIL_COPIED_MAX)
+		fail(p, "defaults, or options of a server, that are too long");
+	return p->failed ? "" : s;
+}
+
 static void
-copy_items(struct fetchmail_items *to, const struct fetchmail_items *from)
+copy_items(struct parser *p, struct fetchmail_items *to,
+    const struct fetchmail_items *from)
 {
 	to->s = mem_array(from->n, sizeof(*to->s));
 	for (to->n = 0; to->n < from->n; to->n++)
-		to->s[to->n] = mem_strdup(from->s[to->n]);
+		to->s[to->n] = mem_strdup(counted(p, from->s[to->n]));
 	to->line = from->line;
 }
 
 /* What q does not say is as in d. */
 static void
-merge(struct fetchmail_query *q, const struct fetchmail_query *d)
+merge(struct parser *p, struct fetchmail_query *q,
+    const struct fetchmail_query *d)
 {
 	for (size_t i = 0; i < FETCHMAIL_TEXTS; i++)
 		if (q->text[i].line == 0 && d->text[i].line > 0)
-			set_value(&q->text[i], d->text[i].s, d->text[i].line);
+			set_value(&q->text[i], counted(p, d->text[i].s),
+			    d->text[i].line);
 	for (size_t i = 0; i < FETCHMAIL_FLAGS; i++)
 		if (q->flag[i].line == 0)
 			q->flag[i] = d->flag[i];
@@ -426,7 +440,7 @@ merge(struct fetchmail_query *q, const struct fetchmail_query *d)
 		q->wildcard = d->wildcard;
 	for (size_t i = 0; i < FETCHMAIL_LISTS; i++)
 		if (q->list[i].line == 0 && d->list[i].line > 0)
-			copy_items(&q->list[i], &d->list[i]);
+			copy_items(p, &q->list[i], &d->list[i]);
 	for (size_t i = 0; i < FETCHMAIL_SECRETS; i++)
 		if (q->secret[i].s == NULL && d->secret[i].s != NULL) {
 			q->secret[i].s =
@@ -543,7 +557,7 @@ end_defaults(struct parser *p)
 	p->server = (struct fetchmail_query){ .line = 0 };
 	if (rc->nqueries == 0)
 		return;
-	merge(&p->defaults, &rc->queries[0]);
+	merge(p, &p->defaults, &rc->queries[0]);
 	query_free(&rc->queries[--rc->nqueries]);
 }
 
@@ -559,9 +573,9 @@ end_entry(struct parser *p)
 
 		q->name = mem_strdup(p->server.name);
 		q->skip = p->server.skip;
-		merge(q, &p->server);
+		merge(p, q, &p->server);
 		if (p->has_defaults)
-			merge(q, &p->defaults);
+			merge(p, q, &p->defaults);
 	}
 }
 

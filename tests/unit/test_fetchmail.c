@@ -356,6 +356,19 @@ test_limits(void **state)
 	fetchmail_free(&rc);
 	free(text);
 
+	/* A megabyte for each of a thousand. */
+	f = open_memstream(&text, &n);
+	fprintf(f, "defaults user u folder");
+	for (int i = 0; i < FETCHMAIL_ITEMS_MAX; i++)
+		fprintf(f, " %02000d", i);
+	for (int i = 0; i < FETCHMAIL_QUERIES_MAX; i++)
+		fprintf(f, "\npoll a%d", i);
+	fclose(f);
+	assert_false(fetchmail_parse(&rc, span_make(text, n)));
+	assert_non_null(strstr(rc.error, "too long"));
+	fetchmail_free(&rc);
+	free(text);
+
 	text = mem_alloc(FETCHMAIL_RC_MAX + 1);
 	memset(text, '\n', FETCHMAIL_RC_MAX + 1);
 	memcpy(text, "poll a", 6);
