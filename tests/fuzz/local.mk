@@ -5,6 +5,7 @@
 FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_dot \
+	tests/fuzz/fuzz_fetchmail \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_imap \
 	tests/fuzz/fuzz_imap_lex \
@@ -41,6 +42,14 @@ tests_fuzz_fuzz_control_LDADD = libdaemon.a libbase.a \
 tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_dot_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_dot_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fuzz/fetchmail.dict
+tests_fuzz_fuzz_fetchmail_SOURCES = tests/fuzz/fuzz_fetchmail.c \
+	src/cli/import_conf.c src/cli/import_conf.h \
+	src/cli/import_destination.c src/cli/import_text.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_fetchmail_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_fetchmail_LDADD = libproto.a libconf.a libbase.a \
+	$(CONFIG_LIBS) $(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINK)

@@ -32,6 +32,13 @@ tests_unit_test_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
 	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_fetchmail
+endif
+tests_unit_test_fetchmail_SOURCES = tests/unit/test_fetchmail.c
+tests_unit_test_fetchmail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fetchmail_LDADD = $(CONF_TEST_LIBS)
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_buf
 endif
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
