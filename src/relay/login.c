@@ -41,6 +41,7 @@ login_start(struct login *l, struct loop *loop, const struct conn *conn,
 	if (!conn_is_tls(conn))
 		abort();
 	login_clear(l);
+	conn_bind(conn, &l->binding);
 	l->server = server;
 	l->scope = scope;
 	l->ready = ready;
@@ -60,12 +61,20 @@ const char *
 login_mechanism(struct login *l, const char *offered, struct span *initial_r,
     struct fault *f)
 {
-	const char *name = sasl_choose(auth_names[l->server->auth], offered, f);
+	const struct sasl_client client = {
+		.user = l->server->user,
+		.secret = l->secret,
+		.host = l->server->host,
+		.port = l->server->port,
+		.binding = &l->binding,
+	};
+	const char *name =
+	    sasl_choose(auth_names[l->server->auth], offered, &client, f);
 	enum sasl_status status;
 
 	*initial_r = span_make("", 0);
 	if (name != NULL)
-		l->sasl = sasl_new(name, l->server->user, l->secret, f);
+		l->sasl = sasl_new(name, &client, f);
 	if (l->sasl == NULL) {
 		f->scope = l->scope;
 		return NULL;
@@ -88,6 +97,18 @@ login_step(struct login *l, struct span challenge, struct span *response_r,
 		fault_set(f, l->scope, FAULT_LATER, "login",
 		    "the server asked for a login step that is not due");
 	f->scope = l->scope;
+	return false;
+}
+
+bool
+login_proved(const struct login *l, struct fault *f)
+{
+	if (l->sasl == NULL || sasl_proved(l->sasl))
+		return true;
+	fault_set(f, l->scope, FAULT_NEVER, "login",
+	    "the server says yes, but has not proved that it knows the "
+	    "password");
+	f->hint = "somebody may answer in its place; no mail was sent";
 	return false;
 }
 

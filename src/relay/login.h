@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/span.h"
+#include "net/tls.h"
 
 struct conf_server;
 struct conn;
@@ -26,6 +27,7 @@ struct login {
 	struct credential_job *job;
 	struct secret *secret;                           /* owned */
 	struct sasl *sasl;                               /* owned */
+	struct tls_binding binding;                      /* of the connection */
 	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
 	void *arg;
 };
@@ -44,6 +46,9 @@ const char *login_mechanism(struct login *l, const char *offered,
 /* Answers a challenge; false: f. */
 bool login_step(struct login *l, struct span challenge, struct span *response_r,
     struct fault *f);
+/* The server says that the login has succeeded: did it say all that the
+ * mechanism wants, as the proof that it knows the password?  false: f. */
+bool login_proved(const struct login *l, struct fault *f);
 /* For USER/PASS and LOGIN, where the server has no SASL for us. */
 struct span login_user(const struct login *l);
 struct span login_secret(const struct login *l);

@@ -408,11 +408,14 @@ on_secret(void *arg, const struct fault *fault)
 static void
 on_auth(struct sink_line *l, const struct smtp_reply *reply)
 {
+	bool good = reply->code / 100 == 2, proved;
 	struct fault f;
 
-	login_clear(&l->login);
-	if (reply->code / 100 != 2) {
+	if (!good)
 		judge(l, &f, SMTP_AUTH, reply);
+	proved = good && login_proved(&l->login, &f);
+	login_clear(&l->login);
+	if (!proved) {
 		line_fail(l, &f);
 		return;
 	}

@@ -312,8 +312,14 @@ on_exists(struct source_imap *s)
 static void
 on_login_done(struct source_imap *s, const struct imap_event *ev)
 {
+	struct fault f;
+
 	if (ev->status != IMAP_OK) {
 		login_refused(s, ev);
+		return;
+	}
+	if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 		return;
 	}
 	session_logged_in(&s->session, 0);

@@ -104,8 +104,12 @@ log_in(struct session *session)
 static void
 on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	struct fault f;
+
 	if (!ev->ok) {
 		login_refused(s, ev);
+	} else if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 	} else if (ev->cmd == POP3_USER) {
 		if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
 			session_fail(&s->session, FAULT_NEVER,

@@ -27,9 +27,18 @@ tests_unit_test_credential_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_credential_LDADD = libauth.a libnet.a libbase.a \
 	$(EVENT_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_sasl_SOURCES = tests/unit/test_sasl.c
-tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
-	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_scram
+endif
+tests_unit_test_scram_SOURCES = tests/unit/test_scram.c
+tests_unit_test_scram_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_scram_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_buf
@@ -165,7 +174,8 @@ NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(CMOCKA_CFLAGS)
 NET_TEST_LIBS = libnet.a libproto.a libbase.a $(EVENT_LIBS) \
 	$(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
-RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS)
+RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS) \
+	$(JANSSON_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
