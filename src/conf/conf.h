@@ -103,6 +103,7 @@ struct conf_account {
 	size_t nfolders;
 	uint64_t interval;        /* seconds */
 	bool idle;                /* never with POP3 */
+	unsigned connections;     /* at a time */
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;

@@ -208,6 +208,10 @@ const struct option option_table[] = {
 	{ "idle", OPTION_ACCOUNT, OPTION_BOOL,
 	  .offset = ACCOUNT(idle), .dflt = "true",
 	  .help = "stay connected for the server's news; IMAP only" },
+	{ "connections", OPTION_ACCOUNT, OPTION_INTEGER,
+	  .offset = ACCOUNT(connections),
+	  .dflt = "8", .min = 1, .max = 100,
+	  .help = "connections to this account at a time" },
 
 	{ "name", OPTION_FOLDER, OPTION_FOLDER_NAME, .required = true,
 	  .offset = FOLDER(name),
