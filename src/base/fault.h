@@ -42,6 +42,7 @@ struct fault {
 	 * is wrong, and it passes. */
 	bool busy;
 	bool question;       /* a person must decide first: mailhaul accept */
+	bool sign_in;        /* a person must sign in first: mailhaul login */
 	int64_t retry_after; /* seconds that the server asks for; 0: none */
 	const char *hint;    /* static or NULL: what the person can do */
 	char text[FAULT_TEXT_MAX];
