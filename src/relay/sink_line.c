@@ -8,6 +8,7 @@
  *                                  below, if the line never worked
  *   not, and the line was good     another turn on a new line, silently: the
  *                                  server may just count messages a session
+ *   not, for what is routine       the same: an access token ran out
  *   not, and it never worked       the destination is in trouble: everybody
  *                                  who waits is told, nothing is recorded
  */
@@ -476,7 +477,9 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	struct sink *s = l->sink;
 	struct sink_job *job = l->job;
 	struct fault f = *fault;
-	bool worked = l->accepted > 0 && f.when != FAULT_NEVER;
+	bool routine = f.scope == FAULT_DESTINATION &&
+	               retry_routine(&s->routine, &f, time(NULL));
+	bool worked = routine || (l->accepted > 0 && f.when != FAULT_NEVER);
 	bool idle = l->state == LINE_READY || l->state == LINE_LEAVING;
 
 	/* A server that just leaves an idle line is no trouble. */
@@ -486,7 +489,7 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	if (job != NULL && l->dot_sent) {
 		if (s->trouble.pause.failures >
 		    0) /* the probe told nothing good */
-			trouble_begin(&s->trouble, fault);
+			trouble_begin(&s->trouble, &f);
 		f.scope = FAULT_MESSAGE;
 		f.when = FAULT_UNKNOWN;
 		end_job(l, &f, "");

@@ -354,6 +354,9 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 {
 	bool ok = ev->status == IMAP_OK;
 
+	/* A refused login has its own say about these words. */
+	if (!ok && s->logged_in && session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case IMAP_GREETING:
 	case IMAP_CAPABILITY:

@@ -391,9 +391,19 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 	s->session.source.events->selected(s->session.source.arg, &m, NULL);
 }
 
+static bool
+is_login(enum pop3_command cmd)
+{
+	return cmd == POP3_USER || cmd == POP3_PASS || cmd == POP3_AUTH;
+}
+
 static void
 on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	/* A refused login has its own say about these words. */
+	if (!ev->ok && !is_login(ev->cmd) &&
+	    session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case POP3_GREETING:
 		on_greeting(s, ev);

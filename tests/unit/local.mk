@@ -185,6 +185,12 @@ tests_unit_test_conn_LDADD = $(NET_TEST_LIBS)
 tests_unit_test_retry_SOURCES = tests/unit/test_retry.c
 tests_unit_test_retry_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_retry_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_phrase
+endif
+tests_unit_test_phrase_SOURCES = tests/unit/test_phrase.c
+tests_unit_test_phrase_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_phrase_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_server_SOURCES = tests/unit/test_server.c
 tests_unit_test_server_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
