@@ -54,6 +54,7 @@ login_clear(struct login *l)
 {
 	credential_cancel(&l->job);
 	sasl_free(&l->sasl);
+	l->held = false;
 	secret_free(&l->secret);
 }
 
@@ -82,18 +83,31 @@ login_mechanism(struct login *l, const char *offered, struct span *initial_r,
 	if (!sasl_client_first(l->sasl))
 		return name;
 	status = sasl_step(l->sasl, *initial_r, initial_r, f);
+	l->initial = *initial_r;
 	f->scope = l->scope;
 	return status != SASL_FAIL ? name : NULL;
+}
+
+void
+login_hold(struct login *l)
+{
+	l->held = true;
 }
 
 bool
 login_step(struct login *l, struct span challenge, struct span *response_r,
     struct fault *f)
 {
-	if (l->sasl != NULL &&
-	    sasl_step(l->sasl, challenge, response_r, f) != SASL_FAIL)
+	bool due = l->sasl != NULL && (!l->held || challenge.n == 0);
+
+	if (due && l->held) {
+		l->held = false;
+		*response_r = l->initial;
 		return true;
-	if (l->sasl == NULL)
+	}
+	if (due && sasl_step(l->sasl, challenge, response_r, f) != SASL_FAIL)
+		return true;
+	if (!due)
 		fault_set(f, l->scope, FAULT_LATER, "login",
 		    "the server asked for a login step that is not due");
 	f->scope = l->scope;
@@ -103,11 +117,10 @@ login_step(struct login *l, struct span challenge, struct span *response_r,
 bool
 login_proved(const struct login *l, struct fault *f)
 {
-	if (l->sasl == NULL || sasl_proved(l->sasl))
+	if (l->sasl == NULL || (sasl_proved(l->sasl) && !l->held))
 		return true;
 	fault_set(f, l->scope, FAULT_NEVER, "login",
-	    "the server says yes, but has not proved that it knows the "
-	    "password");
+	    "the server says yes to half a login");
 	f->hint = "somebody may answer in its place; no mail was sent";
 	return false;
 }

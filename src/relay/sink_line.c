@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -25,6 +26,7 @@
 #include "relay/sink_judge.h"
 #include "relay/spool.h"
 
+#define AUTH_MAX 512  /* bytes of a command line */
 #define WORDS_MAX 560 /* code and text of a reply */
 
 static void line_fail(struct sink_line *l, const struct fault *f);
@@ -254,6 +256,11 @@ on_secret(void *arg, const struct fault *fault)
 	if (mechanism == NULL) {
 		line_fail(l, &f);
 		return;
+	}
+	/* RFC 4954: a longer line may not hold an initial response. */
+	if (strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&l->login);
+		initial = span_make("", 0);
 	}
 	smtp_auth(&l->smtp, mechanism, initial);
 	await(l);

@@ -207,6 +207,12 @@ tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
 SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
 	tests/fake/fake_conn.c tests/fake/fake_conn.h
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sink_login
+endif
+tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY)
+tests_unit_test_sink_login_CFLAGS = $(NET_TEST_CFLAGS) $(GSASL_CFLAGS)
+tests_unit_test_sink_login_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
