@@ -14,6 +14,7 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_report \
 	tests/fuzz/fuzz_rewrite \
+	tests/fuzz/fuzz_sasl \
 	tests/fuzz/fuzz_smtp \
 	tests/fuzz/fuzz_smtp_reply \
 	tests/fuzz/fuzz_starttls
@@ -98,3 +99,10 @@ tests_fuzz_fuzz_pop3_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_report_SOURCES = tests/fuzz/fuzz_report.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_report_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_report_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fuzz/sasl.dict
+tests_fuzz_fuzz_sasl_SOURCES = tests/fuzz/fuzz_sasl.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_sasl_CFLAGS = $(AM_CFLAGS) $(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
+tests_fuzz_fuzz_sasl_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
+	$(JANSSON_LIBS) $(SYSTEMD_LIBS)
