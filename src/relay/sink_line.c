@@ -8,6 +8,7 @@
  *                                  below, if the line never worked
  *   not, and the line was good     another turn on a new line, silently: the
  *                                  server may just count messages a session
+ *   not, for what is routine       the same: an access token ran out
  *   not, and it never worked       the destination is in trouble: everybody
  *                                  who waits is told, nothing is recorded
  */
@@ -15,15 +16,17 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/conn.h"
+#include "relay/parcel.h"
 #include "relay/server.h"
 #include "relay/sink_judge.h"
-#include "relay/spool.h"
 
+#define AUTH_MAX 512  /* bytes of a command line */
 #define WORDS_MAX 560 /* code and text of a reply */
 
 static void line_fail(struct sink_line *l, const struct fault *f);
@@ -103,21 +106,21 @@ sink_line_send(struct sink_line *l, struct sink_job *job)
 	struct smtp_envelope e = {
 		.sender = span_str(own->sender),
 		.recipient = span_str(own->recipient),
-		.eight_bit = spool_scan(job->spool)->eight_bit,
+		.eight_bit = parcel_eight_bit(job->parcel),
 		.envid = span_str(job->trace),
 		/* A report about a report could go round for ever. */
-		.no_report = job->envelope != NULL ||
-		             spool_scan(job->spool)->null_sender,
+		.no_report =
+		    job->envelope != NULL || parcel_null_sender(job->parcel),
 	};
 	struct fault f;
 
 	l->job = job;
 	job->line = l;
 	job->permitted = false;
-	l->piece = job->head(job->arg);
+	l->piece = span_make("", 0);
 	l->offset = 0;
 	l->since = time(NULL);
-	e.size = l->piece.n + spool_size(job->spool);
+	e.size = parcel_size(job->parcel);
 	if (!sink_judge_caps(&f, &l->smtp.caps, e.size, e.eight_bit)) {
 		end_job(l, &f, "");
 		return;
@@ -140,7 +143,7 @@ next_piece(struct sink_line *l)
 {
 	struct fault f;
 
-	if (!spool_read(l->job->spool, l->offset, &l->piece, &f)) {
+	if (!parcel_read(l->job->parcel, l->offset, &l->piece, &f)) {
 		line_fail(l, &f);
 		return false;
 	}
@@ -254,6 +257,11 @@ on_secret(void *arg, const struct fault *fault)
 		line_fail(l, &f);
 		return;
 	}
+	/* RFC 4954: a longer line may not hold an initial response. */
+	if (strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&l->login);
+		initial = span_make("", 0);
+	}
 	smtp_auth(&l->smtp, mechanism, initial);
 	await(l);
 	conn_send(l->conn);
@@ -262,11 +270,14 @@ on_secret(void *arg, const struct fault *fault)
 static void
 on_auth(struct sink_line *l, const struct smtp_reply *reply)
 {
+	bool good = reply->code / 100 == 2, proved;
 	struct fault f;
 
-	login_clear(&l->login);
-	if (reply->code / 100 != 2) {
+	if (!good)
 		judge(l, &f, SMTP_AUTH, reply);
+	proved = good && login_proved(&l->login, &f);
+	login_clear(&l->login);
+	if (!proved) {
 		line_fail(l, &f);
 		return;
 	}
@@ -473,7 +484,9 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	struct sink *s = l->sink;
 	struct sink_job *job = l->job;
 	struct fault f = *fault;
-	bool worked = l->accepted > 0 && f.when != FAULT_NEVER;
+	bool routine = f.scope == FAULT_DESTINATION &&
+	               retry_routine(&s->routine, &f, time(NULL));
+	bool worked = routine || (l->accepted > 0 && f.when != FAULT_NEVER);
 	bool idle = l->state == LINE_READY || l->state == LINE_LEAVING;
 
 	/* A server that just leaves an idle line is no trouble. */
@@ -483,7 +496,7 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	if (job != NULL && l->dot_sent) {
 		if (s->trouble.pause.failures >
 		    0) /* the probe told nothing good */
-			trouble_begin(&s->trouble, fault);
+			trouble_begin(&s->trouble, &f);
 		f.scope = FAULT_MESSAGE;
 		f.when = FAULT_UNKNOWN;
 		end_job(l, &f, "");

@@ -15,6 +15,7 @@
 #include "proto/starttls.h"
 #include "relay/lanes.h"
 #include "relay/login.h"
+#include "relay/retry.h"
 #include "relay/sink.h"
 #include "relay/tally.h"
 #include "relay/trouble.h"
@@ -40,7 +41,7 @@ struct sink_line {
 	struct login login;
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
-	uint64_t offset;      /* of the spool: what piece ends at */
+	uint64_t offset;      /* of the parcel: what piece ends at */
 	int64_t since;        /* wall clock: when the job got its turn */
 	bool going;           /* 354 came */
 	bool body_done;       /* all of it is with the machine */
@@ -58,6 +59,7 @@ struct sink {
 	struct sink_line *line; /* owned; NULL: none open */
 	struct timer turn;
 	struct trouble trouble;
+	struct retry_routine routine;
 	unsigned stranger;    /* refusals of the recipient in a row */
 	int64_t last_success; /* wall clock */
 	struct tally_destination tally;

@@ -28,7 +28,7 @@ struct spool {
 	struct digest header, content;
 	unsigned char fingerprint[SPOOL_HASH], hash[SPOOL_HASH];
 	uint64_t size, limit;
-	char *mem; /* owned: the message, or the read buffer of a file */
+	char *mem; /* owned: the message; NULL: it is in a file */
 	size_t cap;
 	size_t counted; /* of cap, in pool->memory */
 	int fd;         /* -1: in memory */
@@ -347,8 +347,14 @@ spool_hash(const struct spool *s)
 }
 
 bool
-spool_read(
-    struct spool *s, uint64_t offset, struct span *piece_r, struct fault *f)
+spool_in_memory(const struct spool *s)
+{
+	return s->fd < 0;
+}
+
+bool
+spool_read(const struct spool *s, uint64_t offset, char *room,
+    struct span *piece_r, struct fault *f)
 {
 	uint64_t left = offset < s->size ? s->size - offset : 0;
 	size_t want = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
@@ -362,13 +368,11 @@ spool_read(
 		*piece_r = span_make(s->mem + offset, want);
 		return true;
 	}
-	if (s->mem == NULL)
-		set_memory(s, SPOOL_PIECE);
 	do
-		n = pread(s->fd, s->mem, want, (off_t)offset);
+		n = pread(s->fd, room, want, (off_t)offset);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return fail_disk(f, "read");
-	*piece_r = span_make(s->mem, (size_t)n);
+	*piece_r = span_make(room, (size_t)n);
 	return true;
 }

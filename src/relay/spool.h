@@ -82,9 +82,12 @@ const struct header_scan *spool_scan(const struct spool *s);
 const struct report_scan *spool_report(const struct spool *s);
 const unsigned char *spool_fingerprint(const struct spool *s);
 const unsigned char *spool_hash(const struct spool *s);
-/* Up to SPOOL_PIECE bytes at offset, valid until the next call for the same
- * spool; empty at the end; false: the file could not be read. */
-bool spool_read(
-    struct spool *s, uint64_t offset, struct span *piece_r, struct fault *f);
+bool spool_in_memory(const struct spool *s);
+/* Up to SPOOL_PIECE bytes at offset; empty at the end; false: the file could
+ * not be read.  Of a file they are read into room, of SPOOL_PIECE bytes, which
+ * is the caller's, because several may be reading; room may be NULL when the
+ * spool is in memory. */
+bool spool_read(const struct spool *s, uint64_t offset, char *room,
+    struct span *piece_r, struct fault *f);
 
 #endif

@@ -79,7 +79,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try, usec;
-	bool remove, counted;
+	bool remove, counted, wrap;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
@@ -159,6 +159,7 @@ bool mailbox_find(struct db *db, struct request *r);
 bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
+bool listing_import(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
 
 /* clock.c: the wall clock can be believed since then; 0: always could. */

@@ -94,6 +94,7 @@ setup(void **state)
 	s->sinks[0] = &s->sink;
 	s->conf = (struct conf){ .message_max = 1000 };
 	s->dest = (struct conf_destination){ .name = home, .recipient = you };
+	s->sink.dest = &s->dest;
 	s->dests[0] = &s->dest;
 	s->names[0] = home;
 	s->account = (struct conf_account){
