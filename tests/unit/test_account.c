@@ -666,8 +666,7 @@ test_paused_before(void **state)
 	struct stage *s = *state;
 
 	folder(s, "INBOX");
-	begin_after(
-	    s, &(struct store_pause){ .failures = 1, .by_hand = true });
+	begin_after(s, &(struct store_pause){ .failures = 1, .by_hand = true });
 	account_try_again(s->account); /* a reload ends no such pause */
 	pass(s, 10 * INTERVAL);
 	assert_trail(s, "");
