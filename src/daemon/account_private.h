@@ -13,6 +13,7 @@
 #include "net/loop.h"
 #include "relay/retry.h"
 #include "relay/sched.h"
+#include "relay/spool.h"
 #include "relay/worker.h"
 
 struct conf_folder;
@@ -41,6 +42,7 @@ struct account {
 	struct conf *conf;                 /* a reference */
 	const struct conf_account *config;
 	struct worker_context worker;
+	struct spool_holder holder; /* what the worker's messages take */
 	char keyword[32];    /* marks what was relayed */
 	struct sink **sinks; /* owned array of foreign sinks */
 	struct boxes boxes;

@@ -158,6 +158,7 @@ account_settle(struct account *a, struct box *b, const struct worker_report *r)
 	if (!r->failed)
 		a->last_success = time(NULL);
 	b->asks = failed && r->fault.question;
+	a->pause.asks = false; /* from here on the mailboxes know */
 	if (!failed)
 		forgive(a, b);
 	if (r->failed)

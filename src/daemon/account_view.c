@@ -12,7 +12,7 @@ static const char *
 state_of(const struct account *a)
 {
 	const struct box *b;
-	bool watching = false, asks = false;
+	bool watching = false, asks = a->pause.asks;
 
 	if (a->pause.by_hand)
 		return "paused";

@@ -22,9 +22,9 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/conn.h"
+#include "relay/parcel.h"
 #include "relay/server.h"
 #include "relay/sink_judge.h"
-#include "relay/spool.h"
 
 #define AUTH_MAX 512  /* bytes of a command line */
 #define WORDS_MAX 560 /* code and text of a reply */
@@ -106,21 +106,21 @@ sink_line_send(struct sink_line *l, struct sink_job *job)
 	struct smtp_envelope e = {
 		.sender = span_str(own->sender),
 		.recipient = span_str(own->recipient),
-		.eight_bit = spool_scan(job->spool)->eight_bit,
+		.eight_bit = parcel_eight_bit(job->parcel),
 		.envid = span_str(job->trace),
 		/* A report about a report could go round for ever. */
-		.no_report = job->envelope != NULL ||
-		             spool_scan(job->spool)->null_sender,
+		.no_report =
+		    job->envelope != NULL || parcel_null_sender(job->parcel),
 	};
 	struct fault f;
 
 	l->job = job;
 	job->line = l;
 	job->permitted = false;
-	l->piece = job->head(job->arg);
+	l->piece = span_make("", 0);
 	l->offset = 0;
 	l->since = time(NULL);
-	e.size = l->piece.n + spool_size(job->spool);
+	e.size = parcel_size(job->parcel);
 	if (!sink_judge_caps(&f, &l->smtp.caps, e.size, e.eight_bit)) {
 		end_job(l, &f, "");
 		return;
@@ -143,7 +143,7 @@ next_piece(struct sink_line *l)
 {
 	struct fault f;
 
-	if (!spool_read(l->job->spool, l->offset, &l->piece, &f)) {
+	if (!parcel_read(l->job->parcel, l->offset, &l->piece, &f)) {
 		line_fail(l, &f);
 		return false;
 	}

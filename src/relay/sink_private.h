@@ -41,7 +41,7 @@ struct sink_line {
 	struct login login;
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
-	uint64_t offset;      /* of the spool: what piece ends at */
+	uint64_t offset;      /* of the parcel: what piece ends at */
 	int64_t since;        /* wall clock: when the job got its turn */
 	bool going;           /* 354 came */
 	bool body_done;       /* all of it is with the machine */

@@ -16,7 +16,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/loop.h"
-#include "relay/spool.h"
+#include "relay/parcel.h"
 
 #define IDLE_MS (15 * 1000)
 
@@ -197,8 +197,8 @@ sink_status(const struct sink *s, struct sink_status *st_r)
 		return;
 	st_r->account = l->job->account;
 	st_r->uid = l->job->uid;
-	st_r->size = spool_size(l->job->spool);
-	st_r->done = l->offset - (l->offset > 0 ? l->piece.n : 0);
+	st_r->size = parcel_size(l->job->parcel);
+	st_r->done = l->offset - l->piece.n;
 	st_r->since = l->since;
 }
 

@@ -483,7 +483,11 @@ worker_new(const struct worker_context *ctx, const struct worker_mailbox *m,
 	                                     : &source_imap_driver;
 	TAILQ_INIT(&w->messages);
 	timer_init(&w->ended, ctx->net->loop, on_ended, w);
-	w->waiter = (struct spool_waiter){ .room = worker_on_room, .arg = w };
+	w->waiter = (struct spool_waiter){
+		.room = worker_on_room,
+		.arg = w,
+		.holder = ctx->holder,
+	};
 	w->transfer = (struct transfer_context){
 		.loop = ctx->net->loop,
 		.store = ctx->store,
