@@ -37,7 +37,10 @@ struct fault {
 	enum fault_when when;
 	const char *phase; /* static: "TLS", "login", "RCPT" ... */
 	unsigned code;     /* of the server, 0: it gave none */
-	bool login;        /* the credentials were refused */
+	/* Of its enhanced code, "5.subject.detail" (RFC 3463); 0.0: none. */
+	unsigned subject, detail;
+	bool content; /* it answered the message itself, no envelope */
+	bool login;   /* the credentials were refused */
 	/* Too many of us are there at once, or too much was sent today: nothing
 	 * is wrong, and it passes. */
 	bool busy;

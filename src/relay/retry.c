@@ -73,6 +73,23 @@ retry_message(const struct fault *f)
 	return f->when == FAULT_NEVER ? RETRY_HOLD : RETRY_DEFER;
 }
 
+/* RFC 3463: 6 is about the content, 7 about policy and security.  What is full,
+ * too large, unknown or in a circle stays so in any wrapping. */
+bool
+retry_wrapped(const struct fault *f)
+{
+	if (f->scope != FAULT_MESSAGE || f->when != FAULT_NEVER ||
+	    f->code / 100 != 5 || f->code == 552)
+		return false;
+	if (f->subject == 6 || f->subject == 7)
+		return true;
+	if (f->subject == 1) /* the sender's address, says the sender's field */
+		return f->detail == 7 || f->detail == 8;
+	if (f->subject == 2)
+		return f->detail == 252; /* SendAsDenied */
+	return f->subject == 0 && f->content;
+}
+
 int64_t
 retry_message_next(const struct fault *f, const struct retry_tries *t)
 {
@@ -237,6 +254,23 @@ suggested(const char *text)
 	return (ms + 999) / 1000;
 }
 
+/* "5.7.1 no": RFC 2034 */
+static void
+read_enhanced(struct fault *f, struct span words)
+{
+	struct span rest = words;
+	struct span first = span_cut(&rest, ' ');
+	struct span class = span_cut(&first, '.');
+	struct span subject = span_cut(&first, '.');
+	uint64_t c, s, d;
+
+	if (!span_uint(class, 5, &c) || c < 2 || !span_uint(subject, 999, &s) ||
+	    !span_uint(first, 999, &d))
+		return;
+	f->subject = (unsigned)s;
+	f->detail = (unsigned)d;
+}
+
 void
 retry_hear(struct fault *f, struct span words)
 {
@@ -253,6 +287,11 @@ retry_hear(struct fault *f, struct span words)
 
 	ascii_clean(text, sizeof(text), words.p, words.n);
 	f->retry_after = larger(f->retry_after, suggested(text));
+	read_enhanced(f, words);
+	if (find(text, "SendAsDenied") != NULL)
+		f->hint = "Outlook refuses a From that is not yours: set "
+			  "sender = \"rewrite\" or \"wrap\" for this "
+			  "destination";
 	if (f->scope != FAULT_ACCOUNT)
 		return;
 	for (size_t i = 0; i < sizeof(crowded) / sizeof(crowded[0]); i++)

@@ -8,7 +8,9 @@
  *   a message refused for now     deferred: again at the next poll, after 30
  *                                 minutes, 1 and 2 hours, then every
  *                                 retry_max; held after give_up
- *   a message refused for good    held: a person decides; never deleted
+ *   a message refused for good    held: a person decides; never deleted; with
+ *                                 on_reject = wrap, once enclosed in another
+ *                                 first, if its content or sender was refused
  *   an unknown outcome            stays in doubt: sent again, announced
  *   the destination or we failed  nothing is said about the message: as before
  *
@@ -50,6 +52,10 @@ enum retry_verdict {
 };
 
 enum retry_verdict retry_message(const struct fault *f);
+
+/* Held, it would be; but it was refused for what it says or whom it is from, so
+ * that it may be taken enclosed in another message. */
+bool retry_wrapped(const struct fault *f);
 
 /* One message's refusals for now. */
 struct retry_tries {

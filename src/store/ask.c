@@ -144,6 +144,7 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->verdict.next_try = refusal->next_try;
 	r->verdict.usec = refusal->usec;
 	r->verdict.counted = refusal->counted;
+	r->verdict.wrap = refusal->wrap;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
 	r->verdict.identified = refusal->fingerprint != NULL;

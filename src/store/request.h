@@ -79,7 +79,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try, usec;
-	bool remove, counted;
+	bool remove, counted, wrap;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
@@ -210,6 +210,8 @@ uint64_t deaths_count(struct db *db, const struct underway *u);
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
 bool pause_end(struct db *db, struct request *r);
+/* What it was left alone for is answered; not what protects a login. */
+void pause_answered(struct db *db, const char *account);
 bool pause_login(struct db *db, struct request *r);
 
 /* held.c */

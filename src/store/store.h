@@ -63,6 +63,7 @@ struct store_item {
 	int64_t first_refusal; /* ... the first of them; wall clock, 0: none */
 	unsigned deaths;       /* of this process, while it was underway */
 	bool doubt;            /* an earlier try may have been accepted */
+	bool wrapped; /* it was refused as it is, and goes out enclosed */
 	char trace[STORE_TRACE_MAX]; /* empty: not computed yet */
 };
 
@@ -77,6 +78,8 @@ struct store_pause {
 	                       the server asked for it */
 	bool alerted;       /* a person was told */
 	bool by_hand;       /* until somebody ends it */
+	bool asks;          /* read only: a person must decide about messages of
+	                       the account, and has not yet */
 	char reply[STORE_REPLY_MAX]; /* why */
 	/* POP3: the last accepted login, and the time the server wants to pass
 	 * before the next; 0: none */
@@ -364,8 +367,10 @@ void store_relayed(struct store *s, int64_t id, const struct store_success *a,
 struct store_refusal {
 	enum store_state state;
 	int64_t now, next_try;
-	int64_t usec;      /* as above */
-	bool counted;      /* DEFERRED: it is about this message */
+	int64_t usec; /* as above */
+	bool counted; /* DEFERRED: it is about this message */
+	bool wrap; /* DEFERRED: from now on it goes out enclosed, until a person
+	              releases it */
 	const char *reply; /* words of the server, or ours */
 	const char
 	    *trace; /* for a row that has none yet; NULL or empty: none */

@@ -12,6 +12,7 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_line \
 	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_report \
+	tests/fuzz/fuzz_rewrite \
 	tests/fuzz/fuzz_smtp \
 	tests/fuzz/fuzz_smtp_reply \
 	tests/fuzz/fuzz_starttls
@@ -48,6 +49,11 @@ tests_fuzz_fuzz_header_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_line_SOURCES = tests/fuzz/fuzz_line.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_line_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_line_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/run_rewrite.h
+tests_fuzz_fuzz_rewrite_SOURCES = tests/fuzz/fuzz_rewrite.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_rewrite_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_rewrite_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_smtp_SOURCES = tests/fuzz/fuzz_smtp.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_smtp_LDFLAGS = $(FUZZ_LINK)

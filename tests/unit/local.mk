@@ -74,6 +74,16 @@ tests_unit_test_header_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_header_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_address tests/unit/test_rewrite
+endif
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_address_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_rewrite_SOURCES = tests/unit/test_rewrite.c
+tests_unit_test_rewrite_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rewrite_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_smtp_reply
 endif
 tests_unit_test_smtp_reply_SOURCES = tests/unit/test_smtp_reply.c
@@ -157,8 +167,10 @@ tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 # library's member of that name.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn \
+	tests/unit/test_parcel \
 	tests/unit/test_retry tests/unit/test_server tests/unit/test_spool \
 	tests/unit/test_trace tests/unit/test_transfer \
+	tests/unit/test_transfer_sender \
 	tests/unit/test_sink_smtp
 endif
 NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
@@ -181,12 +193,21 @@ tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_spool_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_parcel_SOURCES = tests/unit/test_parcel.c
+tests_unit_test_parcel_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_parcel_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_trace_SOURCES = tests/unit/test_trace.c
 tests_unit_test_trace_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_trace_LDADD = $(RELAY_TEST_LIBS)
-tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c tests/trail.h \
-	tests/fake/fake_sink.c tests/fake/fake_sink.h \
+TRANSFER_STAGE = tests/unit/transfer_stage.c tests/unit/transfer_stage.h \
+	tests/trail.h tests/fake/fake_sink.c tests/fake/fake_sink.h \
 	tests/fake/fake_store.c tests/fake/fake_store.h
+tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c \
+	$(TRANSFER_STAGE)
+tests_unit_test_transfer_sender_SOURCES = tests/unit/test_transfer_sender.c \
+	$(TRANSFER_STAGE)
+tests_unit_test_transfer_sender_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_transfer_sender_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
 SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \

@@ -52,6 +52,59 @@ test_message(void **state)
 	}
 }
 
+/* What a server says, at which stage, and whether another form may help. */
+static void
+test_wrapped(void **state)
+{
+	static const struct {
+		unsigned code;
+		bool content; /* behind DATA */
+		const char *words;
+		bool wrapped;
+	} table[] = {
+		{ 554, true, "5.2.252 SendAsDenied; a not allowed", true },
+		{ 550, true, "5.7.1 Message rejected", true },
+		{ 550, true, "5.6.0 bad header", true },
+		{ 554, true, "no", true },
+		{ 550, true, "5.0.0 no", true },
+		{ 550, true, "rejected as spam", true },
+		{ 553, false, "5.7.1 sender not owned by user", true },
+		{ 550, false, "5.1.8 sender's domain not found", true },
+		{ 553, false, "5.1.7 bad sender", true },
+		{ 550, false, "5.1.1 user unknown", false },
+		{ 550, true, "5.1.1 user unknown", false },
+		{ 552, true, "5.7.0 attachment", false },
+		{ 552, true, "5.3.4 too big", false },
+		{ 554, true, "5.3.4 too big", false },
+		{ 554, true, "5.2.2 mailbox full", false },
+		{ 554, true, "5.4.6 loop", false },
+		{ 550, false, "no", false },
+		{ 0, true, "5.7.1 nobody said that", false },
+	};
+	struct fault f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "x", "x");
+		f.code = table[i].code;
+		f.content = table[i].content;
+		retry_hear(&f, span_str(table[i].words));
+		if (retry_wrapped(&f) != table[i].wrapped)
+			fail_msg("%s", table[i].words);
+		f.when = FAULT_LATER;
+		assert_false(retry_wrapped(&f));
+		f.when = FAULT_UNKNOWN;
+		assert_false(retry_wrapped(&f));
+		f.when = FAULT_NEVER;
+		f.scope = FAULT_DESTINATION;
+		assert_false(retry_wrapped(&f));
+	}
+	fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "x", "x");
+	retry_hear(&f, span_str("5.2.252 SendAsDenied; x"));
+	assert_non_null(f.hint);
+	assert_non_null(strstr(f.hint, "\"rewrite\" or \"wrap\""));
+}
+
 /* Pauses are given without their jitter, which adds up to an eighth. */
 static void
 assert_pause(int64_t pause, int64_t expected)
@@ -400,6 +453,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_message_schedule),
 		cmocka_unit_test(test_message_limits),
 		cmocka_unit_test(test_account),
