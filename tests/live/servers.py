@@ -280,7 +280,7 @@ ssl = required
 ssl_cert = <{cert}
 ssl_key = <{key}
 ssl_client_ca_file = {ca}
-auth_mechanisms = plain login
+auth_mechanisms = plain login scram-sha-1 scram-sha-256
 auth_username_format = %Ln
 auth_failure_delay = 1 secs
 passdb {{
