@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The sink that submits by SMTP: binds proto/starttls and proto/smtp to a
- * connection.  One line (connection) a destination; it carries many messages
- * and is kept for IDLE_MS after the last.
+ * The sink that submits by SMTP, over relay/submission.  One line (connection)
+ * a destination; it carries many messages and is kept for IDLE_MS after the
+ * last.
  *
  * What happens to a job when its line breaks:
  *   the dot was written            FAULT_UNKNOWN: in doubt; and trouble, as
@@ -23,42 +23,32 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "proto/smtp.h"
-#include "proto/starttls.h"
 #include "relay/lanes.h"
-#include "relay/login.h"
 #include "relay/retry.h"
-#include "relay/server.h"
 #include "relay/spool.h"
+#include "relay/submission.h"
 #include "relay/tally.h"
 #include "relay/trouble.h"
 
 #define IDLE_MS (15 * 1000)
-#define WORDS_MAX 560  /* code and text of a reply */
-#define STRANGER_MAX 2 /* refusals of the recipient that may be by chance */
+#define WORDS_MAX 560 /* code and text of a reply */
 
 enum line_state {
-	LINE_PLAIN, /* greeting, EHLO, STARTTLS */
-	LINE_HELLO, /* inside TLS: greeting, EHLO */
-	LINE_LOGIN,
-	LINE_READY,   /* no transaction */
-	LINE_SENDING, /* job is set */
-	LINE_LEAVING, /* QUIT is out */
+	LINE_CONNECTING, /* until logged in */
+	LINE_READY,      /* no transaction */
+	LINE_SENDING,    /* job is set */
+	LINE_LEAVING,    /* QUIT is out */
 };
 
 struct sink_line {
-	struct sink *sink; /* foreign */
-	struct conn *conn;
+	struct sink *sink;       /* foreign */
+	struct submission *wire; /* owned */
 	enum line_state state;
-	struct starttls starttls;
-	struct smtp smtp;
-	bool have_smtp;
-	struct login login;
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
 	uint64_t offset;      /* of the spool: what piece ends at */
@@ -87,87 +77,16 @@ struct sink {
 static void line_fail(struct sink_line *l, const struct fault *f);
 static void line_close(struct sink_line *l);
 
-static void
-await(struct sink_line *l)
+/* While the state database is slow, the server owes us nothing. */
+static bool
+on_is_ours(const void *arg)
 {
-	const struct conf *conf = l->sink->conf;
+	const struct sink_line *l = arg;
 
-	if (l->state == LINE_PLAIN)
-		conn_expect(l->conn,
-		    server_patience(starttls_wait_class(&l->starttls), conf),
-		    starttls_phase(&l->starttls));
-	/* While the state database is slow, the server owes us nothing. */
-	else if (l->job != NULL && l->body_done && !l->job->permitted)
-		conn_expect(l->conn, 0, "state database");
-	else
-		conn_expect(l->conn,
-		    server_patience(smtp_wait_class(&l->smtp), conf),
-		    smtp_phase(&l->smtp));
+	return l->job != NULL && l->body_done && !l->job->permitted;
 }
 
 /* --- what replies mean */
-
-static void
-count_reply(struct sink_line *l, const struct smtp_event *ev)
-{
-	struct tally_destination *t = &l->sink->tally;
-
-	if (ev->kind == SMTP_EV_CHALLENGE || ev->kind == SMTP_EV_BYE ||
-	    ev->kind == SMTP_EV_ERROR)
-		return; /* they decide nothing */
-	tally_reply(t, ev->stage, ev->reply->code);
-	if (ev->kind == SMTP_EV_VERDICT && l->dot_sent)
-		histogram_add(&t->dot, tally_bounds_us,
-		    loop_now_us(l->sink->net->loop) - l->dot_at);
-}
-
-static void
-judge_login(struct fault *f, unsigned code)
-{
-	f->scope = FAULT_DESTINATION;
-	if (code / 100 != 5 && code != 432)
-		return;
-	f->when = FAULT_NEVER;
-	f->login = code == 535 || code == 534 || code == 432;
-	f->hint = "check user and password of the destination; many providers "
-		  "want an app password";
-}
-
-/* MAIL speaks of our sender, which is the same for every message: refused
- * before anything was accepted here, every message would be (CASES S4).  After
- * that, it can only be about this one. */
-static void
-judge_sender(struct fault *f, unsigned code, bool worked)
-{
-	if (worked || code == 552 || code == 452)
-		return;
-	f->scope = FAULT_DESTINATION;
-	if (code / 100 == 5)
-		f->hint = "check mail_from: it must be an address that this "
-			  "login may send from";
-}
-
-/* The recipient is the same for every message, too; one refusal may be about
- * the message all the same (CASES S5). */
-static void
-judge_recipient(struct fault *f, unsigned code, unsigned stranger)
-{
-	if (code == 552)
-		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
-	else if (code / 100 == 5 && stranger >= STRANGER_MAX) {
-		f->scope = FAULT_DESTINATION;
-		f->hint = "check recipient";
-	}
-}
-
-/* "452 4.5.3" counts recipients, "550 5.4.5" messages a day (CASES A4). */
-static bool
-is_daily_limit(const struct smtp_reply *r)
-{
-	return r->text_len >= 5 && (r->text[0] == '4' || r->text[0] == '5') &&
-	       memcmp(r->text + 1, ".4.5", 4) == 0 &&
-	       !ascii_is_digit(r->text[5]);
-}
 
 static bool
 sends_letter(const struct sink_line *l)
@@ -179,26 +98,13 @@ static void
 judge(const struct sink_line *l, struct fault *f, enum smtp_stage stage,
     const struct smtp_reply *r)
 {
-	enum fault_when when = r->code / 100 == 5 ? FAULT_NEVER : FAULT_LATER;
+	const struct submission_past past = {
+		.letter = sends_letter(l),
+		.accepted = l->accepted,
+		.stranger = l->sink->stranger,
+	};
 
-	fault_set(
-	    f, FAULT_MESSAGE, when, smtp_stage_name(stage), "%u", r->code);
-	f->code = r->code;
-	fault_quote(f, span_make(r->text, r->text_len));
-	if (r->code == 421 || stage == SMTP_GREETING || stage == SMTP_EHLO)
-		f->scope = FAULT_DESTINATION;
-	else if (stage == SMTP_AUTH || r->code == 530 || r->code == 535)
-		judge_login(f, r->code);
-	else if (stage == SMTP_MAIL && !sends_letter(l))
-		judge_sender(f, r->code, l->accepted > 0);
-	else if (stage == SMTP_RCPT && !sends_letter(l))
-		judge_recipient(f, r->code, l->sink->stranger);
-	if (is_daily_limit(r)) {
-		f->scope = FAULT_DESTINATION;
-		f->when = FAULT_LATER;
-		f->busy = true;
-	}
-	retry_hear(f, span_make(r->text, r->text_len));
+	submission_judge(f, stage, r, &past);
 }
 
 /* Known before a byte is sent: what this server cannot take. */
@@ -206,7 +112,7 @@ static bool
 fits(struct sink_line *l, const struct sink_job *job, uint64_t size,
     struct fault *f)
 {
-	const struct smtp_caps *caps = &l->smtp.caps;
+	const struct smtp_caps *caps = &l->wire->smtp.caps;
 
 	if (spool_scan(job->spool)->eight_bit && !caps->eight_bit_mime) {
 		fault_set(f, FAULT_MESSAGE, FAULT_NEVER, "EHLO",
@@ -269,14 +175,13 @@ start_job(struct sink_line *l, struct sink_job *job)
 		return;
 	}
 	l->state = LINE_SENDING;
-	if (!smtp_mail(&l->smtp, &e)) {
+	if (!smtp_mail(&l->wire->smtp, &e)) {
 		fault_set(&f, FAULT_DESTINATION, FAULT_NEVER, "MAIL",
 		    "mail_from or recipient cannot be written in SMTP");
 		line_fail(l, &f);
 		return;
 	}
-	await(l);
-	conn_send(l->conn);
+	submission_send(l->wire);
 	job->begin(job->arg);
 }
 
@@ -303,15 +208,15 @@ feed(struct sink_line *l)
 	while (l->going && !l->body_done) {
 		if (l->piece.n == 0 && !next_piece(l))
 			return;
-		smtp_body(&l->smtp, &l->piece);
+		smtp_body(&l->wire->smtp, &l->piece);
 		if (l->piece.n > 0)
 			return; /* full: more when some was written */
 	}
 	if (l->going && !l->dot_sent && l->job->permitted &&
-	    smtp_dot(&l->smtp)) {
+	    smtp_dot(&l->wire->smtp)) {
 		l->dot_sent = true;
 		l->dot_at = loop_now_us(l->sink->net->loop);
-		await(l);
+		submission_await(l->wire);
 	}
 }
 
@@ -340,6 +245,9 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 	char words[WORDS_MAX];
 	struct fault f;
 
+	if (l->dot_sent)
+		histogram_add(&s->tally.dot, tally_bounds_us,
+		    loop_now_us(s->net->loop) - l->dot_at);
 	snprintf(
 	    words, sizeof(words), "%u %s", ev->reply->code, ev->reply->text);
 	timer_set(&s->turn, 0);
@@ -360,200 +268,41 @@ on_verdict(struct sink_line *l, const struct smtp_event *ev)
 	end_job(l, &f, words);
 	/* Refused in the middle of the body: the rest of it cannot be taken
 	 * back, so this line is of no more use (CASES S9). */
-	if (!smtp_idle(&l->smtp))
+	if (!smtp_idle(&l->wire->smtp))
 		line_close(l);
 }
 
 /* --- one line */
 
 static void
-on_up(void *arg)
+on_ready(void *arg)
 {
 	struct sink_line *l = arg;
-	char ehlo[256];
 
-	server_ehlo(l->sink->dest, l->conn, ehlo, sizeof(ehlo));
-	if (!conn_is_tls(l->conn)) {
-		starttls_init(&l->starttls, ehlo);
-	} else {
-		l->have_smtp = true;
-		smtp_init(&l->smtp, ehlo, l->state == LINE_PLAIN);
-		l->state = LINE_HELLO;
-	}
-	await(l);
-}
-
-static void
-on_secret(void *arg, const struct fault *fault)
-{
-	struct sink_line *l = arg;
-	const char *mechanism;
-	struct span initial;
-	struct fault f;
-
-	if (fault != NULL) {
-		line_fail(l, fault);
-		return;
-	}
-	mechanism = login_mechanism(&l->login, l->smtp.caps.sasl, &initial, &f);
-	if (mechanism == NULL) {
-		line_fail(l, &f);
-		return;
-	}
-	smtp_auth(&l->smtp, mechanism, initial);
-	await(l);
-	conn_send(l->conn);
-}
-
-static void
-on_auth(struct sink_line *l, const struct smtp_reply *reply)
-{
-	struct fault f;
-
-	login_clear(&l->login);
-	if (reply->code / 100 != 2) {
-		judge(l, &f, SMTP_AUTH, reply);
-		line_fail(l, &f);
-		return;
-	}
 	l->state = LINE_READY;
 	timer_set(&l->sink->turn, 0);
 }
 
 static void
-on_challenge(struct sink_line *l, struct span challenge)
+on_event(void *arg, const struct smtp_event *ev)
 {
-	struct span response;
-	struct fault f;
+	struct sink_line *l = arg;
 
-	if (!login_step(&l->login, challenge, &response, &f))
-		line_fail(l, &f);
-	else
-		smtp_auth_line(&l->smtp, response);
-}
-
-static void
-on_event(struct sink_line *l, const struct smtp_event *ev)
-{
-	struct fault f;
-
-	count_reply(l, ev);
-	switch (ev->kind) {
-	case SMTP_EV_READY:
-		l->state = LINE_LOGIN;
-		login_start(&l->login, l->sink->net->loop, l->conn,
-		    &l->sink->dest->server, FAULT_DESTINATION, on_secret, l);
-		break;
-	case SMTP_EV_CHALLENGE:
-		on_challenge(l, ev->text);
-		break;
-	case SMTP_EV_AUTH:
-		on_auth(l, ev->reply);
-		break;
-	case SMTP_EV_GO:
+	if (ev->kind == SMTP_EV_GO)
 		l->going = true;
-		break;
-	case SMTP_EV_VERDICT:
+	else if (ev->kind == SMTP_EV_VERDICT)
 		on_verdict(l, ev);
-		break;
-	case SMTP_EV_REFUSED:
-	case SMTP_EV_CLOSING:
-		judge(l, &f, ev->stage, ev->reply);
-		line_fail(l, &f);
-		break;
-	case SMTP_EV_BYE:
+	else if (ev->kind == SMTP_EV_BYE)
 		line_close(l);
-		break;
-	case SMTP_EV_ERROR:
-		fault_set(&f, FAULT_DESTINATION, FAULT_LATER,
-		    smtp_stage_name(ev->stage),
-		    "the server does not speak SMTP as it "
-		    "should");
-		fault_quote(&f, ev->text);
-		line_fail(l, &f);
-		break;
-	}
 }
 
 static void
-on_plain_data(struct sink_line *l, struct span in)
-{
-	struct starttls *s = &l->starttls;
-	struct fault f;
-
-	switch (starttls_recv(s, in)) {
-	case STARTTLS_WAIT:
-		await(l);
-		break;
-	case STARTTLS_READY:
-		conn_starttls(l->conn);
-		break;
-	case STARTTLS_FAILED:
-		fault_set(&f, FAULT_DESTINATION,
-		    s->refused_for_now ? FAULT_LATER : FAULT_NEVER,
-		    starttls_phase(s), "%s", s->error);
-		f.code = s->code;
-		tally_reply(&l->sink->tally, SMTP_EHLO, s->code);
-		if (s->reply.text_len > 0)
-			fault_quote(
-			    &f, span_make(s->reply.text, s->reply.text_len));
-		f.hint = s->injected ? "somebody between here and the server "
-		                       "tampers with the "
-		                       "connection; nothing was sent"
-		                     : "use tls = \"implicit\" with port 465 "
-		                       "if the server has it";
-		line_fail(l, &f);
-		break;
-	}
-}
-
-/* A line that failed is taken out of the sink at once and freed here, behind
- * the last use of its machine. */
-static void
-on_data(void *arg, struct span in)
+on_feed(void *arg)
 {
 	struct sink_line *l = arg;
-	struct sink *s = l->sink;
-	struct smtp_event ev;
 
-	if (l->state == LINE_PLAIN) {
-		on_plain_data(l, in);
-		return;
-	}
-	while (in.n > 0 && s->line == l) {
-		in = span_skip(in, smtp_recv(&l->smtp, in));
-		while (s->line == l && smtp_next(&l->smtp, &ev)) {
-			on_event(l, &ev);
-			if (s->line == l)
-				await(l);
-		}
-	}
-}
-
-static struct span
-on_out(void *arg)
-{
-	struct sink_line *l = arg;
-	struct sink *s = l->sink;
-
-	if (l->state == LINE_PLAIN)
-		return starttls_out(&l->starttls);
-	if (!l->have_smtp)
-		return span_make("", 0);
 	if (l->job != NULL)
 		feed(l);
-	return s->line == l ? smtp_out(&l->smtp) : span_make("", 0);
-}
-
-static void
-on_wrote(void *arg, size_t n)
-{
-	struct sink_line *l = arg;
-
-	if (l->state == LINE_PLAIN)
-		starttls_wrote(&l->starttls, n);
-	else
-		smtp_wrote(&l->smtp, n);
 }
 
 static void
@@ -562,11 +311,11 @@ on_down(void *arg, const struct fault *f)
 	line_fail(arg, f);
 }
 
-static const struct conn_handler line_handler = {
-	.up = on_up,
-	.data = on_data,
-	.out = on_out,
-	.wrote = on_wrote,
+static const struct submission_events line_events = {
+	.ready = on_ready,
+	.event = on_event,
+	.feed = on_feed,
+	.is_ours = on_is_ours,
 	.down = on_down,
 };
 
@@ -578,24 +327,26 @@ on_idle(void *arg)
 	if (l->state != LINE_READY)
 		return;
 	l->state = LINE_LEAVING;
-	smtp_quit(&l->smtp);
-	await(l);
-	conn_send(l->conn);
+	smtp_quit(&l->wire->smtp);
+	submission_send(l->wire);
 }
 
 static struct sink_line *
 line_open(struct sink *s)
 {
-	const struct conf_destination *d = s->dest;
 	struct sink_line *l = mem_alloc(sizeof(*l));
-	struct conn_target target =
-	    server_target(s->conf, &d->server, FAULT_DESTINATION);
 
-	target.plain = d->tls == CONF_TLS_STARTTLS;
 	l->sink = s;
-	l->state = target.plain ? LINE_PLAIN : LINE_HELLO;
+	l->state = LINE_CONNECTING;
 	timer_init(&l->idle, s->net->loop, on_idle, l);
-	l->conn = conn_open(s->net, &target, &line_handler, l);
+	l->wire = submission_open(&(struct submission_owner){
+	    .net = s->net,
+	    .conf = s->conf,
+	    .dest = s->dest,
+	    .tally = &s->tally,
+	    .events = &line_events,
+	    .arg = l,
+	});
 	return l;
 }
 
@@ -603,12 +354,8 @@ static void
 line_close(struct sink_line *l)
 {
 	l->sink->line = NULL;
-	conn_close(&l->conn);
+	submission_close(&l->wire);
 	timer_free(&l->idle);
-	login_clear(&l->login);
-	starttls_free(&l->starttls);
-	if (l->have_smtp)
-		smtp_free(&l->smtp);
 	free(l);
 }
 
@@ -699,7 +446,8 @@ on_turn(void *arg)
 		}
 		if (s->line == NULL)
 			s->line = line_open(s);
-		if (s->line->state != LINE_READY || !smtp_idle(&s->line->smtp))
+		if (s->line->state != LINE_READY ||
+		    !smtp_idle(&s->line->wire->smtp))
 			return;
 		timer_cancel(&s->line->idle);
 		start_job(s->line, lanes_take(&s->queue));
@@ -732,8 +480,8 @@ sink_close(struct sink **sink)
 	if (s == NULL)
 		return;
 	if (s->line != NULL && s->line->state == LINE_READY) {
-		smtp_quit(&s->line->smtp);
-		conn_send_now(s->line->conn);
+		smtp_quit(&s->line->wire->smtp);
+		submission_send_now(s->line->wire);
 	}
 	if (s->line != NULL)
 		line_close(s->line);
@@ -755,7 +503,7 @@ sink_permit(struct sink *s, struct sink_job *job)
 	(void)s;
 	job->permitted = true;
 	if (job->line != NULL)
-		conn_send(job->line->conn);
+		submission_send(job->line->wire);
 }
 
 bool

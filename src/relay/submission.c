@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: ISC */
+#include "relay/submission.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ascii.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "net/loop.h"
+#include "relay/retry.h"
+#include "relay/server.h"
+#include "relay/tally.h"
+
+/* --- what replies mean */
+
+static void
+judge_login(struct fault *f, unsigned code)
+{
+	f->scope = FAULT_DESTINATION;
+	if (code / 100 != 5 && code != 432)
+		return;
+	f->when = FAULT_NEVER;
+	f->login = code == 535 || code == 534 || code == 432;
+	f->hint = "check user and password of the destination; many providers "
+		  "want an app password";
+}
+
+/* MAIL speaks of our sender, which is the same for every message: refused
+ * before anything was accepted here, every message would be (CASES S4).  After
+ * that, it can only be about this one. */
+static void
+judge_sender(struct fault *f, unsigned code, bool worked)
+{
+	if (worked || code == 552 || code == 452)
+		return;
+	f->scope = FAULT_DESTINATION;
+	if (code / 100 == 5)
+		f->hint = "check mail_from: it must be an address that this "
+			  "login may send from";
+}
+
+/* The recipient is the same for every message, too; one refusal may be about
+ * the message all the same (CASES S5). */
+static void
+judge_recipient(struct fault *f, unsigned code, unsigned stranger)
+{
+	if (code == 552)
+		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
+	else if (code / 100 == 5 && stranger >= SUBMISSION_STRANGER_MAX) {
+		f->scope = FAULT_DESTINATION;
+		f->hint = "check recipient";
+	}
+}
+
+/* "452 4.5.3" counts recipients, "550 5.4.5" messages a day (CASES A4). */
+static bool
+is_daily_limit(const struct smtp_reply *r)
+{
+	return r->text_len >= 5 && (r->text[0] == '4' || r->text[0] == '5') &&
+	       memcmp(r->text + 1, ".4.5", 4) == 0 &&
+	       !ascii_is_digit(r->text[5]);
+}
+
+void
+submission_judge(struct fault *f, enum smtp_stage stage,
+    const struct smtp_reply *r, const struct submission_past *past)
+{
+	enum fault_when when = r->code / 100 == 5 ? FAULT_NEVER : FAULT_LATER;
+
+	fault_set(
+	    f, FAULT_MESSAGE, when, smtp_stage_name(stage), "%u", r->code);
+	f->code = r->code;
+	fault_quote(f, span_make(r->text, r->text_len));
+	if (r->code == 421 || stage == SMTP_GREETING || stage == SMTP_EHLO)
+		f->scope = FAULT_DESTINATION;
+	else if (stage == SMTP_AUTH || r->code == 530 || r->code == 535)
+		judge_login(f, r->code);
+	else if (stage == SMTP_MAIL && !past->letter)
+		judge_sender(f, r->code, past->accepted > 0);
+	else if (stage == SMTP_RCPT && !past->letter)
+		judge_recipient(f, r->code, past->stranger);
+	if (is_daily_limit(r)) {
+		f->scope = FAULT_DESTINATION;
+		f->when = FAULT_LATER;
+		f->busy = true;
+	}
+	retry_hear(f, span_make(r->text, r->text_len));
+}
+
+/* --- the line */
+
+/* What lies between the two still finds the structure. */
+static void
+enter(struct submission *s)
+{
+	s->busy++;
+}
+
+static void
+leave(struct submission *s)
+{
+	if (--s->busy > 0 || !s->closed)
+		return;
+	starttls_free(&s->starttls);
+	if (s->have_smtp)
+		smtp_free(&s->smtp);
+	free(s);
+}
+
+/* No callback comes from here on. */
+static void
+end(struct submission *s)
+{
+	login_clear(&s->login);
+	conn_close(&s->conn);
+}
+
+static void
+fail(struct submission *s, const struct fault *f)
+{
+	s->events->down(s->arg, f);
+	end(s);
+}
+
+void
+submission_await(struct submission *s)
+{
+	if (s->conn == NULL)
+		return;
+	if (s->in_plain)
+		conn_expect(s->conn,
+		    server_patience(starttls_wait_class(&s->starttls), s->conf),
+		    starttls_phase(&s->starttls));
+	else if (s->events->is_ours != NULL && s->events->is_ours(s->arg))
+		conn_expect(s->conn, 0, "state database");
+	else
+		conn_expect(s->conn,
+		    server_patience(smtp_wait_class(&s->smtp), s->conf),
+		    smtp_phase(&s->smtp));
+}
+
+void
+submission_send(struct submission *s)
+{
+	submission_await(s);
+	if (s->conn != NULL)
+		conn_send(s->conn);
+}
+
+void
+submission_send_now(struct submission *s)
+{
+	if (s->conn != NULL)
+		conn_send_now(s->conn);
+}
+
+static void
+on_up(void *arg)
+{
+	struct submission *s = arg;
+	char ehlo[256];
+
+	server_ehlo(s->dest, s->conn, ehlo, sizeof(ehlo));
+	if (!conn_is_tls(s->conn)) {
+		starttls_init(&s->starttls, ehlo);
+	} else {
+		s->have_smtp = true;
+		smtp_init(&s->smtp, ehlo, s->in_plain);
+		s->in_plain = false;
+	}
+	submission_await(s);
+}
+
+/* --- login */
+
+static void
+log_in(struct submission *s)
+{
+	const char *mechanism;
+	struct span initial;
+	struct fault f;
+
+	mechanism = login_mechanism(&s->login, s->smtp.caps.sasl, &initial, &f);
+	if (mechanism == NULL) {
+		fail(s, &f);
+		return;
+	}
+	smtp_auth(&s->smtp, mechanism, initial);
+	submission_send(s);
+}
+
+static void
+on_secret(void *arg, const struct fault *fault)
+{
+	struct submission *s = arg;
+
+	enter(s);
+	if (fault != NULL)
+		fail(s, fault);
+	else
+		log_in(s);
+	leave(s);
+}
+
+static void
+on_challenge(struct submission *s, struct span challenge)
+{
+	struct span response;
+	struct fault f;
+
+	if (!login_step(&s->login, challenge, &response, &f))
+		fail(s, &f);
+	else
+		smtp_auth_line(&s->smtp, response);
+}
+
+/* --- replies */
+
+static void
+refused(struct submission *s, enum smtp_stage stage, const struct smtp_reply *r)
+{
+	const struct submission_past none = { .letter = false };
+	struct fault f;
+
+	submission_judge(&f, stage, r, &none);
+	fail(s, &f);
+}
+
+static void
+count_reply(struct submission *s, const struct smtp_event *ev)
+{
+	if (s->tally == NULL || ev->kind == SMTP_EV_CHALLENGE ||
+	    ev->kind == SMTP_EV_BYE || ev->kind == SMTP_EV_ERROR)
+		return; /* they decide nothing */
+	tally_reply(s->tally, ev->stage, ev->reply->code);
+}
+
+static void
+on_event(struct submission *s, const struct smtp_event *ev)
+{
+	struct fault f;
+
+	count_reply(s, ev);
+	switch (ev->kind) {
+	case SMTP_EV_READY:
+		login_start(&s->login, s->net->loop, s->conn, &s->dest->server,
+		    FAULT_DESTINATION, on_secret, s);
+		break;
+	case SMTP_EV_CHALLENGE:
+		on_challenge(s, ev->text);
+		break;
+	case SMTP_EV_AUTH:
+		login_clear(&s->login);
+		if (ev->reply->code / 100 == 2)
+			s->events->ready(s->arg);
+		else
+			refused(s, SMTP_AUTH, ev->reply);
+		break;
+	case SMTP_EV_GO:
+	case SMTP_EV_VERDICT:
+	case SMTP_EV_BYE:
+		s->events->event(s->arg, ev);
+		break;
+	case SMTP_EV_REFUSED:
+	case SMTP_EV_CLOSING:
+		refused(s, ev->stage, ev->reply);
+		break;
+	case SMTP_EV_ERROR:
+		fault_set(&f, FAULT_DESTINATION, FAULT_LATER,
+		    smtp_stage_name(ev->stage),
+		    "the server does not speak SMTP as it "
+		    "should");
+		fault_quote(&f, ev->text);
+		fail(s, &f);
+		break;
+	}
+}
+
+static void
+starttls_failed(struct submission *s)
+{
+	const struct starttls *m = &s->starttls;
+	struct fault f;
+
+	fault_set(&f, FAULT_DESTINATION,
+	    m->refused_for_now ? FAULT_LATER : FAULT_NEVER, starttls_phase(m),
+	    "%s", m->error);
+	f.code = m->code;
+	if (s->tally != NULL)
+		tally_reply(s->tally, SMTP_EHLO, m->code);
+	if (m->reply.text_len > 0)
+		fault_quote(&f, span_make(m->reply.text, m->reply.text_len));
+	f.hint = m->injected
+	             ? "somebody between here and the server tampers with the "
+	               "connection; nothing was sent"
+	             : "use tls = \"implicit\" with port 465 if the server "
+	               "has it";
+	fail(s, &f);
+}
+
+static void
+on_plain_data(struct submission *s, struct span in)
+{
+	switch (starttls_recv(&s->starttls, in)) {
+	case STARTTLS_WAIT:
+		submission_await(s);
+		break;
+	case STARTTLS_READY:
+		conn_starttls(s->conn);
+		break;
+	case STARTTLS_FAILED:
+		starttls_failed(s);
+		break;
+	}
+}
+
+static void
+on_smtp_data(struct submission *s, struct span in)
+{
+	struct smtp_event ev;
+
+	while (in.n > 0 && s->conn != NULL) {
+		in = span_skip(in, smtp_recv(&s->smtp, in));
+		while (s->conn != NULL && smtp_next(&s->smtp, &ev)) {
+			on_event(s, &ev);
+			submission_await(s);
+		}
+	}
+}
+
+static void
+on_data(void *arg, struct span in)
+{
+	struct submission *s = arg;
+
+	enter(s);
+	if (s->in_plain)
+		on_plain_data(s, in);
+	else
+		on_smtp_data(s, in);
+	leave(s);
+}
+
+static struct span
+on_out(void *arg)
+{
+	struct submission *s = arg;
+	struct span out = span_make("", 0);
+
+	if (s->in_plain)
+		return starttls_out(&s->starttls);
+	if (!s->have_smtp)
+		return out;
+	enter(s);
+	if (s->events->feed != NULL)
+		s->events->feed(s->arg);
+	if (s->conn != NULL)
+		out = smtp_out(&s->smtp);
+	leave(s);
+	return out;
+}
+
+static void
+on_wrote(void *arg, size_t n)
+{
+	struct submission *s = arg;
+
+	if (s->in_plain)
+		starttls_wrote(&s->starttls, n);
+	else
+		smtp_wrote(&s->smtp, n);
+}
+
+static void
+on_down(void *arg, const struct fault *f)
+{
+	struct submission *s = arg;
+
+	enter(s);
+	fail(s, f);
+	leave(s);
+}
+
+static const struct conn_handler handler = {
+	.up = on_up,
+	.data = on_data,
+	.out = on_out,
+	.wrote = on_wrote,
+	.down = on_down,
+};
+
+struct submission *
+submission_open(const struct submission_owner *owner)
+{
+	const struct conf_destination *d = owner->dest;
+	struct submission *s = mem_alloc(sizeof(*s));
+	struct conn_target target =
+	    server_target(owner->conf, &d->server, FAULT_DESTINATION);
+
+	target.plain = d->tls == CONF_TLS_STARTTLS;
+	s->net = owner->net;
+	s->conf = owner->conf;
+	s->dest = d;
+	s->tally = owner->tally;
+	s->events = owner->events;
+	s->arg = owner->arg;
+	s->in_plain = target.plain;
+	s->conn = conn_open(s->net, &target, &handler, s);
+	return s;
+}
+
+void
+submission_close(struct submission **submission)
+{
+	struct submission *s = *submission;
+
+	*submission = NULL;
+	if (s == NULL)
+		return;
+	enter(s);
+	end(s);
+	s->closed = true;
+	leave(s);
+}
