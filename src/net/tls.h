@@ -13,6 +13,7 @@
 #define NET_TLS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <openssl/types.h>
 
@@ -21,6 +22,15 @@
 #define TLS_PIN_SIZE 32 /* SHA-256 of the certificate as DER */
 
 struct tls;
+
+/* What a person wants to know of a session. */
+enum tls_trust { TLS_BY_SYSTEM, TLS_BY_CA_FILE, TLS_BY_PIN };
+struct tls_facts {
+	const char *version;            /* static: "TLSv1.3" */
+	char subject[128], issuer[128]; /* printable; empty: none */
+	int64_t not_before, not_after;  /* wall clock, seconds */
+	enum tls_trust trust;           /* what says that it is the right one */
+};
 
 struct tls_peer {
 	const char *host;         /* name or address literal */
@@ -39,8 +49,14 @@ SSL *tls_session(
  * wanted.  The result of the chain is looked at again, on resumption too. */
 bool tls_accept_peer(
     SSL *ssl, const struct tls_peer *peer, struct fault *fault_r);
+/* After the handshake. */
+void tls_describe(
+    SSL *ssl, const struct tls_peer *peer, struct tls_facts *facts_r);
+
 /* Why a handshake or transfer failed, from OpenSSL's error queue (emptied)
- * and, when the certificate was the reason, its own words. */
-void tls_explain(SSL *ssl, int ssl_error, int sys_errno, struct fault *fault_r);
+ * and errno, and, when the certificate was the reason, what is wrong with it.
+ */
+void tls_explain(SSL *ssl, const struct tls_peer *peer, int ssl_error,
+    struct fault *fault_r);
 
 #endif
