@@ -45,6 +45,7 @@ login_start(struct login *l, struct loop *loop, const struct conn *conn,
 	l->scope = scope;
 	l->ready = ready;
 	l->arg = arg;
+	l->mechanism = NULL;
 	l->job = credential_fetch(loop, server->password, on_secret, l);
 }
 
@@ -64,6 +65,7 @@ login_mechanism(struct login *l, const char *offered, struct span *initial_r,
 	enum sasl_status status;
 
 	*initial_r = span_make("", 0);
+	l->mechanism = name;
 	if (name != NULL)
 		l->sasl = sasl_new(name, l->server->user, l->secret, f);
 	if (l->sasl == NULL) {

@@ -24,8 +24,9 @@ struct login {
 	const struct conf_server *server; /* foreign */
 	enum fault_scope scope;
 	struct credential_job *job;
-	struct secret *secret;                           /* owned */
-	struct sasl *sasl;                               /* owned */
+	struct secret *secret; /* owned */
+	struct sasl *sasl;     /* owned */
+	const char *mechanism; /* the one that was chosen; static; NULL: none */
 	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
 	void *arg;
 };

@@ -52,12 +52,21 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 	struct fault f;
 
 	fault_set(&f, FAULT_ACCOUNT, when, s->machine->phase(s), "%s", text);
-	f.hint = hint;
+	f.hint = hint == NULL && !s->greeted
+	             ? server_protocol_hint(s->machine->kind)
+	             : hint;
 	if (words.n > 0) {
 		fault_quote(&f, words);
 		retry_hear(&f, words);
 	}
 	session_down(s, &f);
+}
+
+void
+session_passed(struct session *s, enum step step, struct span text)
+{
+	s->greeted = true;
+	steps_passed(s->steps, step, text);
 }
 
 /* --- login */
@@ -79,6 +88,10 @@ on_secret(void *arg, const struct fault *f)
 void
 session_start_login(struct session *s)
 {
+	if (s->steps != NULL && s->steps->no_login != NULL) {
+		session_down(s, s->steps->no_login);
+		return;
+	}
 	login_start(&s->login, s->net->loop, s->conn, &s->account->server,
 	    FAULT_ACCOUNT, on_secret, s);
 }
@@ -98,6 +111,9 @@ session_challenge(struct session *s, struct span challenge)
 void
 session_logged_in(struct session *s, unsigned delay)
 {
+	session_passed(s, STEP_LOGIN,
+	    span_str(s->login.mechanism != NULL ? s->login.mechanism
+						: s->machine->plain_login));
 	login_clear(&s->login);
 	s->source.events->logged_in(s->source.arg, delay);
 }
@@ -142,12 +158,32 @@ on_wrote(void *arg, size_t n)
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+on_passed(void *arg, enum conn_step step, const char *text,
+    const struct tls_facts *tls)
 {
-	session_down(arg, f);
+	static const enum step steps[] = {
+		[CONN_NAMED] = STEP_NAME,
+		[CONN_CONNECTED] = STEP_CONNECT,
+		[CONN_SECURED] = STEP_TLS,
+	};
+	const struct session *s = arg;
+
+	if (s->steps != NULL)
+		s->steps->passed(s->steps->arg, steps[step], text, tls);
+}
+
+static void
+on_down(void *arg, const struct fault *fault)
+{
+	struct session *s = arg;
+	struct fault f = *fault;
+
+	server_advise(&f, &s->account->server, s->machine->kind);
+	session_down(s, &f);
 }
 
 static const struct conn_handler handler = {
+	.passed = on_passed,
 	.up = on_up,
 	.data = on_data,
 	.out = on_out,
@@ -169,6 +205,7 @@ session_open(struct session *s, const struct source_driver *driver,
 	s->net = owner->net;
 	s->conf = owner->conf;
 	s->account = owner->account;
+	s->steps = owner->steps;
 	s->conn = conn_open(s->net, &target, &handler, s);
 }
 

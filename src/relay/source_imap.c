@@ -78,7 +78,11 @@ log_in(struct session *session)
 static void
 on_capability(struct source_imap *s)
 {
+	char text[STEPS_TEXT_MAX];
+
 	if (!s->logged_in) {
+		steps_imap(&s->imap.caps, text);
+		session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
 		session_start_login(&s->session);
 		return;
 	}
@@ -94,6 +98,13 @@ need_capability(struct source_imap *s)
 		on_capability(s);
 	else
 		imap_simple(&s->imap, IMAP_CAPABILITY);
+}
+
+static void
+on_greeting(struct source_imap *s, const struct imap_event *ev)
+{
+	session_passed(&s->session, STEP_GREETING, ev->text);
+	need_capability(s);
 }
 
 /* --- one mailbox after the other */
@@ -186,8 +197,11 @@ on_selected(struct source_imap *s, const struct imap_event *ev)
 	};
 
 	if (ev->status != IMAP_OK)
-		refuse_mailbox(s, FAULT_NEVER, "refused", ev->text,
-		    "check that the mailbox exists and may be read");
+		refuse_mailbox(s, FAULT_NEVER,
+		    ev->code == IMAP_CODE_NONEXISTENT
+			? "the folder is not there"
+			: "refused",
+		    ev->text, "check that the mailbox exists and may be read");
 	else if (!box->have_uidvalidity || box->uidvalidity == 0 ||
 		 box->uidvalidity > UIDVALIDITY_MAX)
 		refuse_mailbox(s, FAULT_NEVER,
@@ -333,7 +347,7 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 			session_fail(&s->session, FAULT_LATER, "refused",
 			    ev->text, NULL);
 		else if (ev->cmd == IMAP_GREETING)
-			need_capability(s);
+			on_greeting(s, ev);
 		else
 			on_capability(s);
 		break;
@@ -505,6 +519,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "LOGIN",
+	.kind = SERVER_IMAP,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

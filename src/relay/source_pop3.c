@@ -366,11 +366,23 @@ pop3_leave(struct source *source)
 static void
 on_greeting(struct source_pop3 *s, const struct pop3_event *ev)
 {
-	if (ev->ok)
-		pop3_simple(&s->pop3, POP3_CAPA);
-	else
+	if (!ev->ok) {
 		session_fail(
 		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+		return;
+	}
+	session_passed(&s->session, STEP_GREETING, ev->text);
+	pop3_simple(&s->pop3, POP3_CAPA);
+}
+
+static void
+on_capa(struct source_pop3 *s)
+{
+	char text[STEPS_TEXT_MAX];
+
+	steps_pop3(&s->pop3.caps, text);
+	session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
+	session_start_login(&s->session);
 }
 
 static void
@@ -396,7 +408,7 @@ on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 		break;
 	case POP3_CAPA:
 		if (!ev->ok) /* an old server: go on without (CASES P5) */
-			session_start_login(&s->session);
+			on_capa(s);
 		break;
 	case POP3_USER:
 	case POP3_PASS:
@@ -436,7 +448,7 @@ static void
 on_end(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->cmd == POP3_CAPA)
-		session_start_login(&s->session);
+		on_capa(s);
 	else if (ev->cmd == POP3_LIST && !s->pop3.caps.pipelining)
 		pop3_simple(&s->pop3, POP3_UIDL);
 	else if (ev->cmd == POP3_UIDL)
@@ -558,6 +570,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "USER",
+	.kind = SERVER_POP3,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

@@ -90,6 +90,13 @@ submission_judge(struct fault *f, enum smtp_stage stage,
 
 /* --- the line */
 
+static enum server_kind
+kind_of(const struct submission *s)
+{
+	return s->dest->tls == CONF_TLS_STARTTLS ? SERVER_STARTTLS
+	                                         : SERVER_SUBMISSION;
+}
+
 /* What lies between the two still finds the structure. */
 static void
 enter(struct submission *s)
@@ -204,6 +211,16 @@ on_secret(void *arg, const struct fault *fault)
 }
 
 static void
+start_login(struct submission *s)
+{
+	if (s->steps != NULL && s->steps->no_login != NULL)
+		fail(s, s->steps->no_login);
+	else
+		login_start(&s->login, s->net->loop, s->conn, &s->dest->server,
+		    FAULT_DESTINATION, on_secret, s);
+}
+
+static void
 on_challenge(struct submission *s, struct span challenge)
 {
 	struct span response;
@@ -228,6 +245,20 @@ refused(struct submission *s, enum smtp_stage stage, const struct smtp_reply *r)
 }
 
 static void
+on_auth(struct submission *s, const struct smtp_reply *r)
+{
+	const char *mechanism = s->login.mechanism;
+
+	login_clear(&s->login);
+	if (r->code / 100 != 2) {
+		refused(s, SMTP_AUTH, r);
+		return;
+	}
+	steps_passed(s->steps, STEP_LOGIN, span_str(mechanism));
+	s->events->ready(s->arg);
+}
+
+static void
 count_reply(struct submission *s, const struct smtp_event *ev)
 {
 	if (s->tally == NULL || ev->kind == SMTP_EV_CHALLENGE ||
@@ -239,23 +270,21 @@ count_reply(struct submission *s, const struct smtp_event *ev)
 static void
 on_event(struct submission *s, const struct smtp_event *ev)
 {
+	char text[STEPS_TEXT_MAX];
 	struct fault f;
 
 	count_reply(s, ev);
 	switch (ev->kind) {
 	case SMTP_EV_READY:
-		login_start(&s->login, s->net->loop, s->conn, &s->dest->server,
-		    FAULT_DESTINATION, on_secret, s);
+		steps_smtp(&s->smtp.caps, text);
+		steps_passed(s->steps, STEP_CAPABILITIES, span_str(text));
+		start_login(s);
 		break;
 	case SMTP_EV_CHALLENGE:
 		on_challenge(s, ev->text);
 		break;
 	case SMTP_EV_AUTH:
-		login_clear(&s->login);
-		if (ev->reply->code / 100 == 2)
-			s->events->ready(s->arg);
-		else
-			refused(s, SMTP_AUTH, ev->reply);
+		on_auth(s, ev->reply);
 		break;
 	case SMTP_EV_GO:
 	case SMTP_EV_VERDICT:
@@ -272,9 +301,22 @@ on_event(struct submission *s, const struct smtp_event *ev)
 		    "the server does not speak SMTP as it "
 		    "should");
 		fault_quote(&f, ev->text);
+		if (ev->stage == SMTP_GREETING)
+			f.hint = server_protocol_hint(kind_of(s));
 		fail(s, &f);
 		break;
 	}
+}
+
+static const char *
+starttls_hint(const struct submission *s)
+{
+	if (s->starttls.injected)
+		return "somebody between here and the server tampers with the "
+		       "connection; nothing was sent";
+	if (!s->greeted)
+		return server_protocol_hint(SERVER_STARTTLS);
+	return "use tls = \"implicit\" with port 465 if the server has it";
 }
 
 static void
@@ -291,22 +333,33 @@ starttls_failed(struct submission *s)
 		tally_reply(s->tally, SMTP_EHLO, m->code);
 	if (m->reply.text_len > 0)
 		fault_quote(&f, span_make(m->reply.text, m->reply.text_len));
-	f.hint = m->injected
-	             ? "somebody between here and the server tampers with the "
-	               "connection; nothing was sent"
-	             : "use tls = \"implicit\" with port 465 if the server "
-	               "has it";
+	f.hint = starttls_hint(s);
 	fail(s, &f);
+}
+
+/* The machines answer a greeting by themselves. */
+static void
+note_greeting(struct submission *s, const char *phase, struct span text)
+{
+	if (s->greeted || strcmp(phase, "greeting") == 0)
+		return;
+	s->greeted = true;
+	steps_passed(s->steps, STEP_GREETING, text);
 }
 
 static void
 on_plain_data(struct submission *s, struct span in)
 {
-	switch (starttls_recv(&s->starttls, in)) {
+	enum starttls_status status = starttls_recv(&s->starttls, in);
+
+	/* What it said is forgotten with it. */
+	note_greeting(s, starttls_phase(&s->starttls), span_make("", 0));
+	switch (status) {
 	case STARTTLS_WAIT:
 		submission_await(s);
 		break;
 	case STARTTLS_READY:
+		steps_passed(s->steps, STEP_STARTTLS, span_make("", 0));
 		conn_starttls(s->conn);
 		break;
 	case STARTTLS_FAILED:
@@ -322,6 +375,10 @@ on_smtp_data(struct submission *s, struct span in)
 
 	while (in.n > 0 && s->conn != NULL) {
 		in = span_skip(in, smtp_recv(&s->smtp, in));
+		if (smtp_wait_class(&s->smtp) == WAIT_COMMAND)
+			note_greeting(s, smtp_phase(&s->smtp),
+			    span_make(
+				s->smtp.reply.text, s->smtp.reply.text_len));
 		while (s->conn != NULL && smtp_next(&s->smtp, &ev)) {
 			on_event(s, &ev);
 			submission_await(s);
@@ -373,16 +430,34 @@ on_wrote(void *arg, size_t n)
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+on_passed(void *arg, enum conn_step step, const char *text,
+    const struct tls_facts *tls)
+{
+	static const enum step steps[] = {
+		[CONN_NAMED] = STEP_NAME,
+		[CONN_CONNECTED] = STEP_CONNECT,
+		[CONN_SECURED] = STEP_TLS,
+	};
+	const struct submission *s = arg;
+
+	if (s->steps != NULL)
+		s->steps->passed(s->steps->arg, steps[step], text, tls);
+}
+
+static void
+on_down(void *arg, const struct fault *fault)
 {
 	struct submission *s = arg;
+	struct fault f = *fault;
 
 	enter(s);
-	fail(s, f);
+	server_advise(&f, &s->dest->server, kind_of(s));
+	fail(s, &f);
 	leave(s);
 }
 
 static const struct conn_handler handler = {
+	.passed = on_passed,
 	.up = on_up,
 	.data = on_data,
 	.out = on_out,
@@ -403,6 +478,7 @@ submission_open(const struct submission_owner *owner)
 	s->conf = owner->conf;
 	s->dest = d;
 	s->tally = owner->tally;
+	s->steps = owner->steps;
 	s->events = owner->events;
 	s->arg = owner->arg;
 	s->in_plain = target.plain;

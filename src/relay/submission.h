@@ -19,6 +19,7 @@
 #include "proto/smtp.h"
 #include "proto/starttls.h"
 #include "relay/login.h"
+#include "relay/steps.h"
 
 struct conf;
 struct conf_destination;
@@ -44,12 +45,14 @@ struct submission {
 	const struct conf *conf;             /* foreign */
 	const struct conf_destination *dest; /* foreign */
 	struct tally_destination *tally;     /* foreign; NULL: nobody counts */
+	const struct steps *steps;           /* foreign; NULL */
 	const struct submission_events *events;
 	void *arg;
 	struct conn *conn; /* NULL: over */
 	struct starttls starttls;
 	bool in_plain;  /* greeting, EHLO and STARTTLS before TLS */
 	bool have_smtp; /* inside TLS */
+	bool greeted;
 	struct login login;
 	unsigned busy; /* callbacks running */
 	bool closed;   /* by its owner, while one ran */
@@ -60,6 +63,7 @@ struct submission_owner {
 	const struct conf *conf;
 	const struct conf_destination *dest;
 	struct tally_destination *tally; /* NULL: nobody counts */
+	const struct steps *steps; /* NULL: nobody wants to see; outlives it */
 	const struct submission_events *events;
 	void *arg;
 };
