@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
-#include "daemon/terms.h"
+#include "relay/terms.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "relay/finder.h"

@@ -15,7 +15,7 @@
 #include "daemon/account.h"
 #include "daemon/alert.h"
 #include "daemon/notify.h"
-#include "daemon/terms.h"
+#include "relay/terms.h"
 #include "daemon/view.h"
 #include "net/conn.h"
 #include "net/loop.h"
