@@ -10,14 +10,15 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
-#include "relay/terms.h"
 #include "net/conn.h"
 #include "net/loop.h"
 #include "relay/finder.h"
+#include "relay/probe.h"
 #include "relay/retry.h"
 #include "relay/sched.h"
 #include "relay/session.h"
 #include "relay/source.h"
+#include "relay/terms.h"
 #include "relay/worker.h"
 
 #define FIND_INTERVAL (60 * 60) /* seconds from one look at the folders on */
@@ -64,6 +65,7 @@ struct account {
 	struct finder *finder;  /* owned; looks for folders */
 	int64_t next_find;      /* wall clock */
 
+	bool visited; /* by a check of its settings: POP3 waits for it */
 	bool retiring;
 };
 
@@ -558,6 +560,11 @@ account_run(struct account *a)
 {
 	int64_t now = time(NULL);
 
+	if (a->visited && !a->in_round) {
+		sched_done(a->ctx->sched, &a->job);
+		plan(a, SOON_MS);
+		return;
+	}
 	if (!a->in_round && must_find(a) &&
 	    (now >= a->next_find || a->next_find > now + FIND_INTERVAL)) {
 		a->in_round = true;
@@ -784,6 +791,48 @@ account_resume(struct account *a)
 		b->pause = (struct store_pause){ 0 };
 	if (!a->in_round)
 		plan(a, wait_ms(a, false));
+}
+
+const struct store_pause *
+account_pause_of(const struct account *a)
+{
+	return &a->pause;
+}
+
+bool
+account_visit(struct account *a)
+{
+	if (a->visited || (a->config->protocol == CONF_POP3 && a->in_round))
+		return false;
+	a->visited = a->config->protocol == CONF_POP3;
+	return true;
+}
+
+/* What the server will remember of the login is as if we had polled. */
+void
+account_visited(struct account *a, const struct probe_result *r)
+{
+	struct retry_terms terms = terms_now(a);
+	bool tell;
+
+	a->visited = false;
+	if (r == NULL)
+		return;
+	if (r->logged_in && r->login_delay > 0) {
+		a->pause.last_login = terms.now;
+		a->pause.login_delay = (int64_t)r->login_delay;
+		store_login(a->ctx->store, a->config->name, terms.now,
+		    a->pause.login_delay, (struct store_done){ .run = NULL });
+	}
+	if (r->fault == NULL || !r->fault->login)
+		return;
+	tell = retry_account(&a->pause, r->fault, &terms);
+	save_pause(a);
+	tell_failure(
+	    a, r->fault, tell, retry_wait(&a->pause, terms.now, false));
+	alert_pause(a->ctx->alerts, &a->who, worst_pause(a), r->fault);
+	if (!a->in_round && a->job.waiting)
+		plan(a, retry_wait(&a->pause, terms.now, false) * 1000);
 }
 
 /* Pauses by hand stay, and so does what the server asked for. */

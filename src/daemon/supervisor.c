@@ -14,8 +14,8 @@
 #include "conf/conf.h"
 #include "daemon/account.h"
 #include "daemon/alert.h"
+#include "daemon/check.h"
 #include "daemon/notify.h"
-#include "relay/terms.h"
 #include "daemon/view.h"
 #include "net/conn.h"
 #include "net/loop.h"
@@ -23,6 +23,7 @@
 #include "relay/sched.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
+#include "relay/terms.h"
 #include "relay/worker.h"
 #include "store/statedir.h"
 #include "store/store.h"
@@ -188,6 +189,10 @@ on_turn(void *arg)
 		return;
 	while ((j = sched_next(
 		    &s->sched, loop_now_ms(s->o.net->loop), &wait)) != NULL) {
+		if (j->run != NULL) {
+			j->run(j->arg); /* a check writes no mail */
+			continue;
+		}
 		if (has_room(s)) {
 			account_run(account_of(j));
 			continue;
@@ -798,6 +803,53 @@ ask_resume(struct supervisor *s, const char *name, struct fault *why_r)
 	if (p == NULL && g == NULL)
 		say_unknown(why_r, "account or destination", name);
 	return p != NULL || g != NULL;
+}
+
+static struct account *
+account_named(void *arg, const char *name)
+{
+	struct supervisor *s = arg;
+	struct post *p = find_post(&s->posts, name);
+
+	return p != NULL && p->begun ? p->account : NULL;
+}
+
+static struct sink *
+sink_named(void *arg, const char *name)
+{
+	struct supervisor *s = arg;
+	struct gate *g = find_gate(&s->gates, name);
+
+	return g != NULL ? g->sink : NULL;
+}
+
+struct check *
+ask_check(struct supervisor *s, const char *name, bool destination,
+    const struct check_asker *asker, struct fault *why_r)
+{
+	const struct check_world world = {
+		.ctx = &s->context,
+		.conf = s->conf,
+		.account = account_named,
+		.sink = sink_named,
+		.arg = s,
+	};
+	struct check *c =
+	    s->stopping ? NULL : check_start(&world, name, destination, asker);
+
+	if (c == NULL && s->stopping)
+		fault_set(why_r, FAULT_US, FAULT_LATER, "check",
+		    "mailhauld is stopping");
+	else if (c == NULL)
+		say_unknown(why_r, "account or destination",
+		    name != NULL ? name : "at all");
+	return c;
+}
+
+void
+ask_check_stop(struct check **c)
+{
+	check_stop(c);
 }
 
 /* --- the supervisor */

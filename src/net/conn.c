@@ -340,7 +340,7 @@ add_address(char *text, size_t cap, const void *addr, socklen_t len)
 	if (getnameinfo(addr, len, one, sizeof(one), NULL, 0, NI_NUMERICHOST) !=
 	    0)
 		return;
-	if (at + strlen(one) + 2 < cap)
+	if (strstr(text, one) == NULL && at + strlen(one) + 2 < cap)
 		snprintf(text + at, cap - at, "%s%s", at > 0 ? ", " : "", one);
 }
 

@@ -86,6 +86,8 @@ probe_failed(struct probe *p, enum step step, const char *folder,
 		.outcome = f == &p->no_login ? PROBE_SKIPPED : PROBE_FAILED,
 	};
 
+	if (f == &p->no_login && r.cure == NULL)
+		r.cure = p->resume;
 	split(f, text, sizeof(text), &r.words, words);
 	probe_report(p, &r);
 }
@@ -215,8 +217,10 @@ forbid_login(struct probe *p)
 	    "not tried, because %s is left alone for another %lld minutes "
 	    "after the last failure",
 	    name_of(p), (long long)(wait + 59) / 60);
-	f->hint = "mend what it was, end the pause with mailhaul resume NAME, "
-		  "and check again";
+	snprintf(p->resume, sizeof(p->resume),
+	    "mend what it was, end the pause with mailhaul resume %s, and "
+	    "check again",
+	    name_of(p));
 	fault_quote(f, span_str(p->pause.reply));
 }
 

@@ -25,7 +25,8 @@ struct probe {
 	struct probe_owner o;
 	struct conf conf; /* a copy of the first layer, less patient */
 	struct store_pause pause;
-	struct fault no_login; /* why none is tried, when steps says so */
+	char resume[PROBE_TEXT_MAX]; /* how to end what forbids a login */
+	struct fault no_login;       /* why none is tried, when steps says so */
 	struct steps steps;
 	enum step next; /* the one that is awaited */
 	int64_t since;  /* loop time, us: the last one was over */
@@ -48,8 +49,8 @@ struct probe {
 	struct buf uids; /* each with a NUL behind it */
 	size_t nuids;
 	bool cut;        /* there were more */
-	bool naming;     /* looks which folders there are */
-	char names[400]; /* those */
+	char names[400]; /* the folders there are ... */
+	bool there;      /* ... and the one that was refused is one */
 	bool leaving;
 
 	/* probe_submission.c */

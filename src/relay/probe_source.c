@@ -50,8 +50,8 @@ report_without_state(struct probe *p, const char *why)
 	char text[PROBE_TEXT_MAX];
 	struct probe_report r = { .text = text };
 
-	snprintf(text, sizeof(text), "%llu messages; %s",
-	    (unsigned long long)p->exists, why);
+	snprintf(text, sizeof(text), "%llu message%s; %s",
+	    (unsigned long long)p->exists, p->exists == 1 ? "" : "s", why);
 	report_folder(p, &r);
 }
 
@@ -66,9 +66,9 @@ report_fresh(struct probe *p, uint64_t fresh, const char *note)
 		.fresh = fresh,
 	};
 
-	snprintf(text, sizeof(text), "%llu messages, %s%llu of them new%s",
-	    (unsigned long long)p->exists, p->cut ? "at least " : "",
-	    (unsigned long long)fresh, note);
+	snprintf(text, sizeof(text), "%llu message%s, %s%llu new%s",
+	    (unsigned long long)p->exists, p->exists == 1 ? "" : "s",
+	    p->cut ? "at least " : "", (unsigned long long)fresh, note);
 	report_folder(p, &r);
 }
 
@@ -167,6 +167,7 @@ on_folder(void *arg, const struct source_folder *folder)
 	size_t at = strlen(p->names), room = sizeof(p->names) - at;
 	char name[128];
 
+	p->there |= span_is(folder->name, p->folders[p->at]);
 	ascii_clean(name, sizeof(name), folder->name.p, folder->name.n);
 	if (room < sizeof(name) + 8) {
 		if (at > 0 && p->names[at - 1] != '.')
@@ -176,14 +177,35 @@ on_folder(void *arg, const struct source_folder *folder)
 	snprintf(p->names + at, room, "%s%s", at > 0 ? ", " : "", name);
 }
 
+static struct span
+quoted_of(const struct fault *f)
+{
+	struct span words = span_str(f->text + f->quoted);
+
+	words.n -= words.n > 0; /* the closing quote */
+	return words;
+}
+
+/* The fault names the folder, which the report does anyway. */
 static void
 report_refused(struct probe *p)
 {
 	char cure[PROBE_TEXT_MAX];
+	struct fault f = p->fault;
+	size_t n = strlen(p->folders[p->at]);
 
 	snprintf(cure, sizeof(cure), "there are: %s", p->names);
-	probe_failed(p, STEP_FOLDER, folder_name(p), &p->fault,
-	    p->names[0] != '\0' ? cure : NULL);
+	if (p->names[0] != '\0' && !p->there) {
+		fault_set(
+		    &f, f.scope, f.when, f.phase, "the folder is not there");
+		if (p->fault.quoted > 0)
+			fault_quote(&f, quoted_of(&p->fault));
+	} else if (strlen(f.text) > n + 2 && f.text[n] == ':') {
+		memmove(f.text, f.text + n + 2, strlen(f.text + n + 2) + 1);
+		f.quoted -= f.quoted > 0 ? (unsigned)n + 2 : 0;
+	}
+	probe_failed(p, STEP_FOLDER, folder_name(p), &f,
+	    p->names[0] != '\0' && !p->there ? cure : NULL);
 	p->at++;
 	next_folder(p);
 }
@@ -205,10 +227,9 @@ on_selected(void *arg, const struct source_mailbox *m, const struct fault *f)
 
 	if (m == NULL) {
 		p->fault = *f;
-		if (p->names[0] != '\0')
-			report_refused(p);
-		else
-			source_folders(p->source, "*");
+		p->names[0] = '\0';
+		p->there = false;
+		source_folders(p->source, "*");
 		return;
 	}
 	p->exists = m->exists;

@@ -582,6 +582,12 @@ sink_pause(struct sink *s)
 }
 
 void
+sink_login_refused(struct sink *s, const struct fault *f)
+{
+	trouble_begin(&s->trouble, f);
+}
+
+void
 sink_resume(struct sink *s)
 {
 	trouble_resume(&s->trouble);

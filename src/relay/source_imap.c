@@ -103,7 +103,15 @@ need_capability(struct source_imap *s)
 static void
 on_greeting(struct source_imap *s, const struct imap_event *ev)
 {
-	session_passed(&s->session, STEP_GREETING, ev->text);
+	struct span words = ev->text;
+
+	/* The code in front is for machines. */
+	if (words.n > 0 && words.p[0] == '[' &&
+	    memchr(words.p, ']', words.n) != NULL) {
+		span_cut(&words, ']');
+		words = span_skip(words, words.n > 0 && words.p[0] == ' ');
+	}
+	session_passed(&s->session, STEP_GREETING, words);
 	need_capability(s);
 }
 

@@ -60,11 +60,11 @@ static void
 add_login(char text[STEPS_TEXT_MAX], const char *sasl, const char *plain)
 {
 	add(text, "; ", "login by ");
-	add(text, "", sasl);
-	if (plain != NULL)
-		add(text, sasl[0] != '\0' ? " " : "", plain);
-	if (plain == NULL && sasl[0] == '\0')
-		add(text, "", "nothing");
+	if (sasl[0] != '\0')
+		add(text, "", sasl);
+	else
+		add(text, "",
+		    plain != NULL ? plain : "nothing that is offered");
 }
 
 void
@@ -98,8 +98,7 @@ steps_pop3(const struct pop3_caps *c, char text_r[STEPS_TEXT_MAX])
 		    c->login_delay_seconds);
 		add(text_r, " ", delay);
 	}
-	add_login(text_r, c->sasl,
-	    c->user || !c->known || c->sasl[0] == '\0' ? "USER" : NULL);
+	add_login(text_r, c->sasl, "USER");
 }
 
 void
