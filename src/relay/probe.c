@@ -73,6 +73,16 @@ split(const struct fault *f, char *text, size_t cap, const char **words_r,
 		snprintf(text, cap, "%.*s", (int)n, f->text);
 }
 
+/* Nobody is left without a word. */
+static const char *
+last_resort(const struct fault *f)
+{
+	if (f->when == FAULT_NEVER)
+		return "change what it names, or ask those who run the server";
+	return "it may pass: check again later, and if it stays, ask those "
+	       "who run the server";
+}
+
 void
 probe_failed(struct probe *p, enum step step, const char *folder,
     const struct fault *f, const char *cure)
@@ -82,11 +92,13 @@ probe_failed(struct probe *p, enum step step, const char *folder,
 		.step = step,
 		.folder = folder,
 		.text = text,
-		.cure = cure != NULL ? cure : f->hint,
+		.cure = cure != NULL      ? cure
+		        : f->hint != NULL ? f->hint
+		                          : last_resort(f),
 		.outcome = f == &p->no_login ? PROBE_SKIPPED : PROBE_FAILED,
 	};
 
-	if (f == &p->no_login && r.cure == NULL)
+	if (f == &p->no_login && f->hint == NULL)
 		r.cure = p->resume;
 	split(f, text, sizeof(text), &r.words, words);
 	probe_report(p, &r);

@@ -261,7 +261,9 @@ retry_hear(struct fault *f, struct span words)
 	/* Who asks us to wait has not refused the password. */
 	if (f->when != FAULT_NEVER && (f->busy || f->retry_after > 0)) {
 		f->login = false;
-		f->hint = NULL;
+		f->hint = f->busy ? "another session has the mailbox open, or "
+		                    "there are too many: close it, or wait"
+		                  : "wait as long as the server asks";
 	}
 }
 

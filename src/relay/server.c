@@ -24,21 +24,18 @@ server_target(const struct conf *conf, const struct conf_server *server,
 	};
 }
 
-/* People know the port of the time before TLS by heart. */
 static const struct {
-	unsigned right, plain;
-	const char *hint, *otherwise;
+	unsigned port;
+	const char *hint;
 } kinds[] = {
-	[SERVER_IMAP] = { 993, 143, "use port 993, where IMAP speaks TLS",
-	    "IMAP speaks TLS on port 993" },
-	[SERVER_POP3] = { 995, 110, "use port 995, where POP3 speaks TLS",
-	    "POP3 speaks TLS on port 995" },
-	[SERVER_SUBMISSION] = { 465, 587,
-	    "use tls = \"starttls\" with port 587, or port 465",
+	[SERVER_IMAP] = { 993, "IMAP speaks TLS on port 993" },
+	[SERVER_POP3] = { 995, "POP3 speaks TLS on port 995" },
+	[SERVER_SUBMISSION] = { 465,
 	    "use tls = \"starttls\" if it is a submission port, or port 465" },
-	[SERVER_STARTTLS] = { 587, 25, NULL, NULL },
+	[SERVER_STARTTLS] = { 0, NULL },
 };
 
+/* Where TLS is the rule, or was just promised, somebody else answers. */
 static void
 advise_tls(
     struct fault *f, const struct conf_server *server, enum server_kind kind)
@@ -49,9 +46,8 @@ advise_tls(
 	fault_set(f, f->scope, f->when, phase, "port %u speaks without TLS",
 	    server->port);
 	f->cause = cause;
-	f->hint = server->port == kinds[kind].plain ? kinds[kind].hint
-	                                            : kinds[kind].otherwise;
-	if (server->port == kinds[kind].right || kind == SERVER_STARTTLS)
+	f->hint = kinds[kind].hint;
+	if (server->port == kinds[kind].port || kind == SERVER_STARTTLS)
 		f->hint = "something between here and the server answers in "
 			  "its place";
 }

@@ -52,9 +52,7 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 	struct fault f;
 
 	fault_set(&f, FAULT_ACCOUNT, when, s->machine->phase(s), "%s", text);
-	f.hint = hint == NULL && !s->greeted
-	             ? server_protocol_hint(s->machine->kind)
-	             : hint;
+	f.hint = hint;
 	if (words.n > 0) {
 		fault_quote(&f, words);
 		retry_hear(&f, words);
@@ -67,6 +65,13 @@ session_passed(struct session *s, enum step step, struct span text)
 {
 	s->greeted = true;
 	steps_passed(s->steps, step, text);
+}
+
+void
+session_out_of_step(struct session *s, const char *text, struct span words)
+{
+	session_fail(s, FAULT_LATER, text, words,
+	    s->greeted ? NULL : server_protocol_hint(s->machine->kind));
 }
 
 /* --- login */

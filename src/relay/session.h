@@ -49,6 +49,11 @@ struct session {
 	bool in_callback, closed;
 };
 
+/* Hints for what is no fault of anybody's settings. */
+#define SESSION_TURNED_AWAY                                                    \
+	"the server takes nobody now, or too many of us: try again later"
+#define SESSION_NOT_NOW "the server cannot do it now: try again later"
+
 /* Where a source is opened, and for whom. */
 struct session_owner {
 	struct net *net;
@@ -67,6 +72,10 @@ void session_close(struct source *source); /* for the driver's table */
  * due now. */
 void session_send(struct session *s);
 
+/* The same for who does not speak our protocol, which before a greeting is
+ * often another one. */
+void session_out_of_step(
+    struct session *s, const char *text, struct span words);
 /* A step was taken; text is what the server said, or offers. */
 void session_passed(struct session *s, enum step step, struct span text);
 

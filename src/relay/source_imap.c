@@ -39,7 +39,7 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 	    "in their settings, and an app password";
 	if (ev->code == IMAP_CODE_UNAVAILABLE || ev->code == IMAP_CODE_INUSE ||
 	    ev->code == IMAP_CODE_LIMIT || ev->status == IMAP_BAD) {
-		f.hint = NULL;
+		f.hint = SESSION_NOT_NOW;
 		f.busy =
 		    ev->code == IMAP_CODE_INUSE || ev->code == IMAP_CODE_LIMIT;
 	} else {
@@ -353,7 +353,7 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_CAPABILITY:
 		if (!ok)
 			session_fail(&s->session, FAULT_LATER, "refused",
-			    ev->text, NULL);
+			    ev->text, SESSION_TURNED_AWAY);
 		else if (ev->cmd == IMAP_GREETING)
 			on_greeting(s, ev);
 		else
@@ -431,12 +431,12 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_EV_BYE:
 		if (!s->leaving)
 			session_fail(&s->session, FAULT_LATER,
-			    "the server says goodbye", ev->text, NULL);
+			    "the server says goodbye", ev->text,
+			    s->session.greeted ? NULL : SESSION_TURNED_AWAY);
 		break;
 	case IMAP_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak IMAP as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session,
+		    "the server does not speak IMAP as it should", ev->text);
 		break;
 	case IMAP_EV_MAILBOX:
 		on_folder(s, ev);

@@ -68,7 +68,7 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 		f.busy = ev->code == POP3_CODE_IN_USE;
 		if (ev->code == POP3_CODE_LOGIN_DELAY)
 			f.retry_after = s->pop3.caps.login_delay_seconds;
-		f.hint = f.busy ? "another session has the mailbox open" : NULL;
+		f.hint = SESSION_NOT_NOW;
 		break;
 	case POP3_CODE_NONE:
 	case POP3_CODE_OTHER:
@@ -367,8 +367,8 @@ static void
 on_greeting(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (!ev->ok) {
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+		session_fail(&s->session, FAULT_LATER, "refused", ev->text,
+		    SESSION_TURNED_AWAY);
 		return;
 	}
 	session_passed(&s->session, STEP_GREETING, ev->text);
@@ -492,9 +492,8 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_end(s, ev);
 		break;
 	case POP3_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak POP3 as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session,
+		    "the server does not speak POP3 as it should", ev->text);
 		break;
 	}
 }

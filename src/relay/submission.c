@@ -190,6 +190,9 @@ log_in(struct submission *s)
 
 	mechanism = login_mechanism(&s->login, s->smtp.caps.sasl, &initial, &f);
 	if (mechanism == NULL) {
+		if (f.hint == NULL && s->smtp.caps.sasl[0] == '\0')
+			f.hint = "check port: 587 and 465 are for who logs "
+				 "in, 25 is for servers";
 		fail(s, &f);
 		return;
 	}
