@@ -68,10 +68,16 @@ session_passed(struct session *s, enum step step, struct span text)
 }
 
 void
-session_out_of_step(struct session *s, const char *text, struct span words)
+session_out_of_step(struct session *s, const char *protocol, struct span why)
 {
-	session_fail(s, FAULT_LATER, text, words,
-	    s->greeted ? NULL : server_protocol_hint(s->machine->kind));
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, s->machine->phase(s),
+	    "the server does not speak %s as it should: %.*s", protocol,
+	    (int)why.n, why.p);
+	if (!s->greeted)
+		f.hint = server_protocol_hint(s->machine->kind);
+	session_down(s, &f);
 }
 
 /* --- login */

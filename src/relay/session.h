@@ -73,9 +73,9 @@ void session_close(struct source *source); /* for the driver's table */
 void session_send(struct session *s);
 
 /* The same for who does not speak our protocol, which before a greeting is
- * often another one. */
+ * often another one; why is ours. */
 void session_out_of_step(
-    struct session *s, const char *text, struct span words);
+    struct session *s, const char *protocol, struct span why);
 /* A step was taken; text is what the server said, or offers. */
 void session_passed(struct session *s, enum step step, struct span text);
 

@@ -435,8 +435,7 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 			    s->session.greeted ? NULL : SESSION_TURNED_AWAY);
 		break;
 	case IMAP_EV_ERROR:
-		session_out_of_step(&s->session,
-		    "the server does not speak IMAP as it should", ev->text);
+		session_out_of_step(&s->session, "IMAP", ev->text);
 		break;
 	case IMAP_EV_MAILBOX:
 		on_folder(s, ev);

@@ -492,8 +492,7 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_end(s, ev);
 		break;
 	case POP3_EV_ERROR:
-		session_out_of_step(&s->session,
-		    "the server does not speak POP3 as it should", ev->text);
+		session_out_of_step(&s->session, "POP3", ev->text);
 		break;
 	}
 }

@@ -301,9 +301,8 @@ on_event(struct submission *s, const struct smtp_event *ev)
 	case SMTP_EV_ERROR:
 		fault_set(&f, FAULT_DESTINATION, FAULT_LATER,
 		    smtp_stage_name(ev->stage),
-		    "the server does not speak SMTP as it "
-		    "should");
-		fault_quote(&f, ev->text);
+		    "the server does not speak SMTP as it should: %.*s",
+		    (int)ev->text.n, ev->text.p);
 		if (ev->stage == SMTP_GREETING)
 			f.hint = server_protocol_hint(kind_of(s));
 		fail(s, &f);
