@@ -49,3 +49,8 @@ complete -c mailhaul -n '__fish_seen_subcommand_from check' -l online
 complete -c mailhaul -n '__fish_seen_subcommand_from check' \
     -a '(__mailhaul_names accounts destinations)'
 complete -c mailhaul -n '__fish_seen_subcommand_from backup restore' -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -F -a fetchmail
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l fetchids -r -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l secrets -r -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l destination -x
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l output -r -F

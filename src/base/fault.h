@@ -49,11 +49,15 @@ struct fault {
 	enum fault_cause cause;
 	const char *phase; /* static: "TLS", "login", "RCPT" ... */
 	unsigned code;     /* of the server, 0: it gave none */
-	bool login;        /* the credentials were refused */
+	/* Of its enhanced code, "5.subject.detail" (RFC 3463); 0.0: none. */
+	unsigned subject, detail;
+	bool content; /* it answered the message itself, no envelope */
+	bool login;   /* the credentials were refused */
 	/* Too many of us are there at once, or too much was sent today: nothing
 	 * is wrong, and it passes. */
 	bool busy;
 	bool question;       /* a person must decide first: mailhaul accept */
+	bool sign_in;        /* a person must sign in first: mailhaul login */
 	int64_t retry_after; /* seconds that the server asks for; 0: none */
 	const char *hint;    /* static or NULL: what the person can do */
 	unsigned quoted; /* where in text the server's words begin; 0: none */

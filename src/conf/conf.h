@@ -49,6 +49,17 @@ enum conf_first {
 	CONF_FIRST_SINCE, /* IMAP only */
 };
 
+enum conf_sender {
+	CONF_SENDER_PRESERVE,
+	CONF_SENDER_REWRITE,
+	CONF_SENDER_WRAP,
+};
+
+enum conf_on_reject {
+	CONF_ON_REJECT_HOLD,
+	CONF_ON_REJECT_WRAP,
+};
+
 enum conf_in_doubt {
 	CONF_IN_DOUBT_RESEND,
 	CONF_IN_DOUBT_HOLD,
@@ -72,7 +83,9 @@ struct conf_destination {
 	int tls;         /* enum conf_tls */
 	char *mail_from; /* envelope sender; never NULL */
 	char *recipient;
-	char *ehlo; /* NULL: find out */
+	char *ehlo;    /* NULL: find out */
+	int sender;    /* enum conf_sender */
+	int on_reject; /* enum conf_on_reject */
 };
 
 /* What of an account is fetched.  A name is UTF-8 as a person writes it.  A
@@ -103,6 +116,7 @@ struct conf_account {
 	size_t nfolders;
 	uint64_t interval;        /* seconds */
 	bool idle;                /* never with POP3 */
+	unsigned connections;     /* at a time */
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;

@@ -56,6 +56,17 @@ static const char *const firsts[] = {
 	[CONF_FIRST_SINCE] = "since DATE",
 	NULL,
 };
+static const char *const senders[] = {
+	[CONF_SENDER_PRESERVE] = "preserve",
+	[CONF_SENDER_REWRITE] = "rewrite",
+	[CONF_SENDER_WRAP] = "wrap",
+	NULL,
+};
+static const char *const rejects[] = {
+	[CONF_ON_REJECT_HOLD] = "hold",
+	[CONF_ON_REJECT_WRAP] = "wrap",
+	NULL,
+};
 static const char *const doubts[] = {
 	[CONF_IN_DOUBT_RESEND] = "resend",
 	[CONF_IN_DOUBT_HOLD] = "hold",
@@ -187,6 +198,14 @@ const struct option option_table[] = {
 	{ "ehlo", OPTION_DESTINATION, OPTION_EHLO,
 	  .offset = DESTINATION(ehlo),
 	  .help = "our name in EHLO; found out unless given" },
+	{ "sender", OPTION_DESTINATION, OPTION_CHOICE,
+	  .offset = DESTINATION(sender), .choices = senders,
+	  .dflt = "preserve",
+	  .help = "whose name the mail goes out under" },
+	{ "on_reject", OPTION_DESTINATION, OPTION_CHOICE,
+	  .offset = DESTINATION(on_reject), .choices = rejects,
+	  .dflt = "hold",
+	  .help = "what is done when content or sender is refused" },
 
 	{ "destination", OPTION_ACCOUNT, OPTION_NAMES, .required = true,
 	  .offset = ACCOUNT(destination_names),
@@ -208,6 +227,10 @@ const struct option option_table[] = {
 	{ "idle", OPTION_ACCOUNT, OPTION_BOOL,
 	  .offset = ACCOUNT(idle), .dflt = "true",
 	  .help = "stay connected for the server's news; IMAP only" },
+	{ "connections", OPTION_ACCOUNT, OPTION_INTEGER,
+	  .offset = ACCOUNT(connections),
+	  .dflt = "8", .min = 1, .max = 100,
+	  .help = "connections to this account at a time" },
 
 	{ "name", OPTION_FOLDER, OPTION_FOLDER_NAME, .required = true,
 	  .offset = FOLDER(name),

@@ -1,40 +1,52 @@
 /* SPDX-License-Identifier: ISC */
-#include "daemon/check.h"
+/*
+ * A check of settings beside the polls and deliveries that go on: it has its
+ * place in the timetable like they do, respects what is remembered of an
+ * account or destination, and leaves there what became of its login.
+ */
+#include "daemon/view.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/account.h"
+#include "daemon/supervisor_private.h"
 #include "relay/checkup.h"
 #include "relay/sink.h"
-#include "store/store.h"
 
 struct check {
-	struct check_world world;
+	struct supervisor *supervisor; /* foreign */
 	struct check_asker asker;
 	struct checkup *checkup; /* owned */
 };
 
-/* A reload may have replaced it since. */
+/* A reload may have replaced it since; NULL also of a destination. */
 static struct account *
 account_of_part(const struct check *c, const struct checkup_part *p)
 {
-	struct account *a = c->world.account(c->world.arg, p->account->name);
+	const struct post *post =
+	    p->account != NULL
+		? supervisor_post(c->supervisor, p->account->name)
+		: NULL;
 
-	return a != NULL && conf_account_equal(account_config(a), p->account)
-	           ? a
+	return post != NULL && post->begun &&
+	               conf_account_equal(
+			   account_config(post->account), p->account)
+	           ? post->account
 	           : NULL;
 }
 
 static struct sink *
 sink_of_part(const struct check *c, const struct checkup_part *p)
 {
-	struct sink *s = c->world.sink(c->world.arg, p->destination->name);
+	const struct gate *g =
+	    p->destination != NULL
+		? supervisor_gate(c->supervisor, p->destination->name)
+		: NULL;
 
-	return s != NULL && conf_destination_equal(
-				sink_destination(s), p->destination)
-	           ? s
+	return g != NULL && conf_destination_equal(g->config, p->destination)
+	           ? g->sink
 	           : NULL;
 }
 
@@ -43,16 +55,14 @@ on_turn(void *arg)
 {
 	const struct check *c = arg;
 
-	c->world.ctx->turn(c->world.ctx->arg);
+	supervisor_turn(c->supervisor);
 }
 
 static void
 on_pause(void *arg, const struct checkup_part *p, struct store_pause *pause_r)
 {
-	const struct account *a =
-	    p->account != NULL ? account_of_part(arg, p) : NULL;
-	const struct sink *s =
-	    p->destination != NULL ? sink_of_part(arg, p) : NULL;
+	const struct account *a = account_of_part(arg, p);
+	const struct sink *s = sink_of_part(arg, p);
 	struct sink_status st;
 
 	if (a != NULL)
@@ -66,7 +76,7 @@ on_pause(void *arg, const struct checkup_part *p, struct store_pause *pause_r)
 static bool
 on_may_begin(void *arg, const struct checkup_part *p)
 {
-	struct account *a = p->account != NULL ? account_of_part(arg, p) : NULL;
+	struct account *a = account_of_part(arg, p);
 
 	return a == NULL || account_visit(a);
 }
@@ -74,8 +84,8 @@ on_may_begin(void *arg, const struct checkup_part *p)
 static void
 on_ended(void *arg, const struct checkup_part *p, const struct probe_result *r)
 {
-	struct account *a = p->account != NULL ? account_of_part(arg, p) : NULL;
-	struct sink *s = p->destination != NULL ? sink_of_part(arg, p) : NULL;
+	struct account *a = account_of_part(arg, p);
+	struct sink *s = sink_of_part(arg, p);
 
 	if (a != NULL)
 		account_visited(a, r);
@@ -102,16 +112,15 @@ on_done(void *arg, enum probe_outcome worst)
 	asker.done(asker.arg);
 }
 
-struct check *
-check_start(const struct check_world *world, const char *name, bool destination,
-    const struct check_asker *asker)
+static struct checkup *
+begin(struct check *c, const char *name, bool destination)
 {
-	struct check *c = mem_alloc(sizeof(*c));
-	struct checkup_owner owner = {
-		.net = world->ctx->net,
-		.conf = world->conf,
-		.store = world->ctx->store,
-		.sched = world->ctx->sched,
+	struct supervisor *s = c->supervisor;
+	const struct checkup_owner owner = {
+		.net = s->o.net,
+		.conf = s->conf,
+		.store = s->o.store,
+		.sched = &s->sched,
 		.turn = on_turn,
 		.pause = on_pause,
 		.may_begin = on_may_begin,
@@ -121,18 +130,34 @@ check_start(const struct check_world *world, const char *name, bool destination,
 		.arg = c,
 	};
 
-	c->world = *world;
-	c->asker = *asker;
-	c->checkup = checkup_start(&owner, name, destination);
-	if (c->checkup == NULL) {
-		free(c);
+	return checkup_start(&owner, name, destination);
+}
+
+struct check *
+ask_check(struct supervisor *s, const char *name, bool destination,
+    const struct check_asker *asker, struct fault *why_r)
+{
+	struct check *c;
+
+	if (s->stopping) {
+		fault_set(why_r, FAULT_US, FAULT_LATER, "check",
+		    "mailhauld is stopping");
 		return NULL;
 	}
-	return c;
+	c = mem_alloc(sizeof(*c));
+	c->supervisor = s;
+	c->asker = *asker;
+	c->checkup = begin(c, name, destination);
+	if (c->checkup != NULL)
+		return c;
+	fault_set(why_r, FAULT_US, FAULT_NEVER, "check",
+	    "the configuration has nothing of that name");
+	free(c);
+	return NULL;
 }
 
 void
-check_stop(struct check **c)
+ask_check_stop(struct check **c)
 {
 	if (*c == NULL)
 		return;

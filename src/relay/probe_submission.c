@@ -5,9 +5,11 @@
  */
 #include "relay/probe_private.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "relay/sink_judge.h"
 #include "relay/submission.h"
 
 static void
@@ -56,9 +58,8 @@ static void
 on_verdict(struct probe *p, const struct smtp_event *ev)
 {
 	const struct conf_destination *d = p->o.destination;
-	const struct submission_past past = {
-		.stranger = SUBMISSION_STRANGER_MAX,
-	};
+	/* There is no message that it could be about. */
+	const struct sink_record record = { .strangers = UINT_MAX };
 	bool recipient = ev->stage == SMTP_RCPT;
 
 	p->asking = false;
@@ -67,7 +68,7 @@ on_verdict(struct probe *p, const struct smtp_event *ev)
 	if (ev->reply->code / 100 == 2) {
 		pass_address(p, STEP_RECIPIENT, d->recipient);
 	} else {
-		submission_judge(&p->fault, ev->stage, ev->reply, &past);
+		sink_judge(&p->fault, ev->stage, ev->reply, &record);
 		probe_failed(p, recipient ? STEP_RECIPIENT : STEP_SENDER, NULL,
 		    &p->fault, NULL);
 	}

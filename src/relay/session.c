@@ -2,6 +2,7 @@
 #include "relay/session.h"
 
 #include "conf/conf.h"
+#include "relay/phrase.h"
 #include "relay/retry.h"
 #include "relay/server.h"
 
@@ -78,6 +79,16 @@ session_out_of_step(struct session *s, const char *protocol, struct span why)
 	if (!s->greeted)
 		f.hint = server_protocol_hint(s->machine->kind);
 	session_down(s, &f);
+}
+
+bool
+session_ended_by(struct session *s, struct span words)
+{
+	if (!phrase_ends_session(words))
+		return false;
+	session_fail(
+	    s, FAULT_LATER, "the server ends the session", words, NULL);
+	return true;
 }
 
 /* --- login */

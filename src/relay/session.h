@@ -52,6 +52,9 @@ struct session {
 /* Hints for what is no fault of anybody's settings. */
 #define SESSION_TURNED_AWAY                                                    \
 	"the server takes nobody now, or too many of us: try again later"
+#define SESSION_IN_USE                                                         \
+	"another session has the mailbox open, or there are too many: close "  \
+	"it, or wait"
 #define SESSION_NOT_NOW "the server cannot do it now: try again later"
 
 /* Where a source is opened, and for whom. */
@@ -90,5 +93,8 @@ void session_down(struct session *s, const struct fault *f);
  * empty: none.  text and hint are static; hint may be NULL. */
 void session_fail(struct session *s, enum fault_when when, const char *text,
     struct span words, const char *hint);
+/* Some words are not about the command that they answer, but about the whole
+ * session ("Request is throttled"): true when these were and it has ended. */
+bool session_ended_by(struct session *s, struct span words);
 
 #endif

@@ -24,9 +24,9 @@
 struct conf;
 struct conf_destination;
 struct net;
+struct parcel;
 struct sink;
 struct sink_line; /* one connection: private to the driver */
-struct spool;
 struct store_pause;
 struct tally_destination;
 
@@ -40,13 +40,10 @@ struct sink_envelope {
 struct sink_job {
 	/* set by the owner */
 	const struct sink_envelope *envelope; /* foreign; NULL: as configured */
-	struct spool *spool; /* foreign; complete; outlives the job */
-	const char *trace;   /* foreign; to show in a delivery report */
+	struct parcel *parcel;                /* foreign; outlives the job */
+	const char *trace; /* foreign; to show in a delivery report */
 	/* For people; accounts take turns.  Foreign; NULL: of our own. */
 	const char *account, *uid;
-	/* What stands in front of the message; asked for once per turn, valid
-	 * until the verdict. */
-	struct span (*head)(void *arg);
 	/* The envelope is on its way: make the in-doubt record durable.  Called
 	 * again when a line broke before the end of data could be on the wire,
 	 * and the message has another turn on a new one. */

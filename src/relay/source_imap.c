@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "proto/imap_name.h"
 #include "relay/retry.h"
@@ -39,9 +40,9 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 	    "in their settings, and an app password";
 	if (ev->code == IMAP_CODE_UNAVAILABLE || ev->code == IMAP_CODE_INUSE ||
 	    ev->code == IMAP_CODE_LIMIT || ev->status == IMAP_BAD) {
-		f.hint = SESSION_NOT_NOW;
 		f.busy =
 		    ev->code == IMAP_CODE_INUSE || ev->code == IMAP_CODE_LIMIT;
+		f.hint = f.busy ? SESSION_IN_USE : SESSION_NOT_NOW;
 	} else {
 		f.login = true;
 		if (ev->code == IMAP_CODE_AUTHENTICATIONFAILED ||
@@ -261,8 +262,13 @@ on_folder(struct source_imap *s, const struct imap_event *ev)
 	char name[IMAP_NAME_MAX];
 	struct source_folder folder = { .special = 0 };
 
-	if (ev->noselect || !imap_name_decode(ev->text, name, sizeof(name)))
+	if (ev->noselect)
 		return;
+	if (ev->text.n == 0 ||
+	    !imap_name_decode(ev->text, name, sizeof(name))) {
+		s->unnamed++;
+		return;
+	}
 	folder.name = span_str(name);
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (ev->special & bits[i][0])
@@ -270,11 +276,27 @@ on_folder(struct source_imap *s, const struct imap_event *ev)
 	s->session.source.events->folder(s->session.source.arg, &folder);
 }
 
+/* Once in a session: every pattern that meets them would say it again. */
+static void
+tell_unnamed(struct source_imap *s)
+{
+	if (s->unnamed > 0 && !s->told_unnamed) {
+		s->told_unnamed = true;
+		log_line(LOG_WARNING,
+		    "%s: folders left out: %u, as their names are too long or "
+		    "not in modified UTF-7, as IMAP wants it; rename them on "
+		    "the server",
+		    s->session.account->name, s->unnamed);
+	}
+	s->unnamed = 0;
+}
+
 static void
 on_foldered(struct source_imap *s, const struct imap_event *ev)
 {
 	struct fault f;
 
+	tell_unnamed(s);
 	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "LIST", "refused");
 	fault_quote(&f, ev->text);
 	s->session.source.events->foldered(
@@ -334,8 +356,14 @@ on_exists(struct source_imap *s)
 static void
 on_login_done(struct source_imap *s, const struct imap_event *ev)
 {
+	struct fault f;
+
 	if (ev->status != IMAP_OK) {
 		login_refused(s, ev);
+		return;
+	}
+	if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 		return;
 	}
 	session_logged_in(&s->session, 0);
@@ -348,6 +376,9 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 {
 	bool ok = ev->status == IMAP_OK;
 
+	/* A refused login has its own say about these words. */
+	if (!ok && s->logged_in && session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case IMAP_GREETING:
 	case IMAP_CAPABILITY:

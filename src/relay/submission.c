@@ -4,89 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ascii.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/loop.h"
-#include "relay/retry.h"
 #include "relay/server.h"
+#include "relay/sink_judge.h"
 #include "relay/tally.h"
 
-/* --- what replies mean */
-
-static void
-judge_login(struct fault *f, unsigned code)
-{
-	f->scope = FAULT_DESTINATION;
-	if (code / 100 != 5 && code != 432)
-		return;
-	f->when = FAULT_NEVER;
-	f->login = code == 535 || code == 534 || code == 432;
-	f->hint = "check user and password of the destination; many providers "
-		  "want an app password";
-}
-
-/* MAIL speaks of our sender, which is the same for every message: refused
- * before anything was accepted here, every message would be (CASES S4).  After
- * that, it can only be about this one. */
-static void
-judge_sender(struct fault *f, unsigned code, bool worked)
-{
-	if (worked || code == 552 || code == 452)
-		return;
-	f->scope = FAULT_DESTINATION;
-	if (code / 100 == 5)
-		f->hint = "check mail_from: it must be an address that this "
-			  "login may send from";
-}
-
-/* The recipient is the same for every message, too; one refusal may be about
- * the message all the same (CASES S5). */
-static void
-judge_recipient(struct fault *f, unsigned code, unsigned stranger)
-{
-	if (code == 552)
-		f->when = FAULT_LATER; /* RFC 5321 4.5.3.1.10 */
-	else if (code / 100 == 5 && stranger >= SUBMISSION_STRANGER_MAX) {
-		f->scope = FAULT_DESTINATION;
-		f->hint = "check recipient";
-	}
-}
-
-/* "452 4.5.3" counts recipients, "550 5.4.5" messages a day (CASES A4). */
-static bool
-is_daily_limit(const struct smtp_reply *r)
-{
-	return r->text_len >= 5 && (r->text[0] == '4' || r->text[0] == '5') &&
-	       memcmp(r->text + 1, ".4.5", 4) == 0 &&
-	       !ascii_is_digit(r->text[5]);
-}
-
-void
-submission_judge(struct fault *f, enum smtp_stage stage,
-    const struct smtp_reply *r, const struct submission_past *past)
-{
-	enum fault_when when = r->code / 100 == 5 ? FAULT_NEVER : FAULT_LATER;
-
-	fault_set(
-	    f, FAULT_MESSAGE, when, smtp_stage_name(stage), "%u", r->code);
-	f->code = r->code;
-	fault_quote(f, span_make(r->text, r->text_len));
-	if (r->code == 421 || stage == SMTP_GREETING || stage == SMTP_EHLO)
-		f->scope = FAULT_DESTINATION;
-	else if (stage == SMTP_AUTH || r->code == 530 || r->code == 535)
-		judge_login(f, r->code);
-	else if (stage == SMTP_MAIL && !past->letter)
-		judge_sender(f, r->code, past->accepted > 0);
-	else if (stage == SMTP_RCPT && !past->letter)
-		judge_recipient(f, r->code, past->stranger);
-	if (is_daily_limit(r)) {
-		f->scope = FAULT_DESTINATION;
-		f->when = FAULT_LATER;
-		f->busy = true;
-	}
-	retry_hear(f, span_make(r->text, r->text_len));
-}
+#define AUTH_MAX 512 /* bytes of a command line */
 
 /* --- the line */
 
@@ -196,6 +121,11 @@ log_in(struct submission *s)
 		fail(s, &f);
 		return;
 	}
+	/* RFC 4954: a longer line may not hold an initial response. */
+	if (strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&s->login);
+		initial = span_make("", 0);
+	}
 	smtp_auth(&s->smtp, mechanism, initial);
 	submission_send(s);
 }
@@ -240,10 +170,10 @@ on_challenge(struct submission *s, struct span challenge)
 static void
 refused(struct submission *s, enum smtp_stage stage, const struct smtp_reply *r)
 {
-	const struct submission_past none = { .letter = false };
+	const struct sink_record none = { .letter = false };
 	struct fault f;
 
-	submission_judge(&f, stage, r, &none);
+	sink_judge(&f, stage, r, &none);
 	fail(s, &f);
 }
 
@@ -251,12 +181,17 @@ static void
 on_auth(struct submission *s, const struct smtp_reply *r)
 {
 	const char *mechanism = s->login.mechanism;
+	struct fault f;
 
-	login_clear(&s->login);
 	if (r->code / 100 != 2) {
 		refused(s, SMTP_AUTH, r);
 		return;
 	}
+	if (!login_proved(&s->login, &f)) {
+		fail(s, &f);
+		return;
+	}
+	login_clear(&s->login);
 	steps_passed(s->steps, STEP_LOGIN, span_str(mechanism));
 	s->events->ready(s->arg);
 }

@@ -4,8 +4,6 @@
  * proto/starttls and proto/smtp to a connection.  What is submitted over it is
  * its owner's: a sink submits messages, a check only asks.
  *
- * It also says what a negative reply means, the same for both.
- *
  * It ends in exactly one down(), unless it is closed before; it may be closed
  * inside every callback.
  */
@@ -77,16 +75,5 @@ void submission_send(struct submission *s);
 void submission_send_now(struct submission *s);
 /* What is due has changed without a command. */
 void submission_await(struct submission *s);
-
-/* What is known of the line and the destination when a reply is judged. */
-struct submission_past {
-	bool letter;       /* one of our own: it says nothing of the others */
-	unsigned accepted; /* messages on this line */
-	unsigned stranger; /* refusals of the recipient in a row */
-};
-#define SUBMISSION_STRANGER_MAX 2 /* of those may be by chance */
-/* What a negative reply means. */
-void submission_judge(struct fault *f, enum smtp_stage stage,
-    const struct smtp_reply *r, const struct submission_past *past);
 
 #endif

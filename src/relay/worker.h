@@ -28,6 +28,7 @@ struct conf_folder;
 struct net;
 struct sink;
 struct source;
+struct spool_holder;
 struct spool_pool;
 struct store;
 struct tally_account;
@@ -40,6 +41,7 @@ struct worker_context {
 	const struct conf *conf;
 	struct store *store;
 	struct spool_pool *pool;
+	struct spool_holder *holder; /* of the account, in that pool */
 	const char *our_host;
 	/* By position in the account's list of destinations. */
 	struct sink *const *sinks;

@@ -95,6 +95,12 @@ store_listing_end(struct store *s, int64_t mailbox,
 }
 
 void
+store_listing_import(struct store *s, int64_t mailbox, struct store_done done)
+{
+	request_send(s, request_new(listing_import, mailbox, done));
+}
+
+void
 store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
     size_t limit, struct store_done done)
 {
@@ -162,6 +168,7 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->verdict.next_try = refusal->next_try;
 	r->verdict.usec = refusal->usec;
 	r->verdict.counted = refusal->counted;
+	r->verdict.wrap = refusal->wrap;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
 	r->verdict.identified = refusal->fingerprint != NULL;

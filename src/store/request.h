@@ -85,7 +85,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try, usec;
-	bool remove, counted;
+	bool remove, counted, wrap;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
@@ -167,6 +167,7 @@ bool mailbox_peek(struct db *db, struct request *r);
 bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
+bool listing_import(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
 
 /* clock.c: the wall clock can be believed since then; 0: always could. */
@@ -218,6 +219,8 @@ uint64_t deaths_count(struct db *db, const struct underway *u);
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
 bool pause_end(struct db *db, struct request *r);
+/* What it was left alone for is answered; not what protects a login. */
+void pause_answered(struct db *db, const char *account);
 bool pause_login(struct db *db, struct request *r);
 
 /* peek.c */

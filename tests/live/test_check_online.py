@@ -568,7 +568,9 @@ def refusing(certs, stage, reply, **options):
     ("recipient-later", "rcpt", "451 4.7.1 Greylisted", ("recipient",)),
     ("closing", "mail", "421 4.7.0 Too many messages", ("sender",)),
     ("password-refused", "auth", "535 5.7.8 Username and Password not "
-     "accepted", ("login", "check user and password", "app password")),
+     "accepted", ("login", "app password or OAuth2")),
+    ("password-wrong", "auth", "535 5.7.8 Error: authentication failed",
+     ("login", "check user and password", "app password")),
 ))
 def test_submission(haul, certs, name, stage, reply, words):
     haul.account("me", "imap", 1)  # nobody asks about it
