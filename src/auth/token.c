@@ -69,9 +69,8 @@ struct tokens {
 	char *dir;         /* owned; NULL: nothing is kept */
 	struct oauth_http *http;
 	TAILQ_HEAD(, identity) identities;
-	void (*seen)(
-	    void *arg, const struct token_identity *id, bool signed_in);
-	void *seen_arg;
+	struct tokens_watcher watcher;
+	struct timer settled;
 };
 
 struct token_job {
@@ -172,8 +171,10 @@ load(struct identity *i, struct fault *f)
 static void
 tell(struct identity *i, bool signed_in)
 {
-	if (i->tokens->seen != NULL)
-		i->tokens->seen(i->tokens->seen_arg, &i->id, signed_in);
+	const struct tokens_watcher *w = &i->tokens->watcher;
+
+	if (w->seen != NULL)
+		w->seen(w->arg, &i->id, signed_in);
 }
 
 /* --- how it stands */
@@ -268,6 +269,7 @@ end_step(struct identity *i, const struct fault *f)
 	i->step = STEP_NONE;
 	answer(i, f);
 	answer_taken(i, f);
+	timer_set(&i->tokens->settled, 0);
 }
 
 /* --- the disk */
@@ -280,6 +282,7 @@ on_written(void *arg, const struct fault *f)
 	i->write = NULL;
 	if (f == NULL) {
 		i->saved = i->writing;
+		timer_set(&i->tokens->settled, 0);
 		advance(i);
 		return;
 	}
@@ -526,12 +529,35 @@ token_ends(struct tokens *t, const struct token_identity *id)
 }
 
 void
-tokens_watch(struct tokens *t,
-    void (*seen)(void *arg, const struct token_identity *id, bool signed_in),
-    void *arg)
+tokens_watch(struct tokens *t, const struct tokens_watcher *w)
 {
-	t->seen = seen;
-	t->seen_arg = arg;
+	t->watcher = *w;
+}
+
+static bool
+is_busy(const struct identity *i)
+{
+	return i->request != NULL || i->write != NULL || i->step != STEP_NONE;
+}
+
+bool
+tokens_busy(const struct tokens *t)
+{
+	const struct identity *i;
+
+	TAILQ_FOREACH (i, &t->identities, link)
+		if (is_busy(i))
+			return true;
+	return false;
+}
+
+static void
+on_settled(void *arg)
+{
+	struct tokens *t = arg;
+
+	if (t->watcher.settled != NULL && !tokens_busy(t))
+		t->watcher.settled(t->watcher.arg);
 }
 
 /* --- a sign-in */
@@ -591,6 +617,7 @@ tokens_new(struct loop *l, const char *dir)
 	t->loop = l;
 	t->dir = mem_strdup(dir);
 	t->http = oauth_http_new(l);
+	timer_init(&t->settled, l, on_settled, t);
 	TAILQ_INIT(&t->identities);
 	return t;
 }
@@ -620,6 +647,7 @@ tokens_free(struct tokens **tokens)
 		identity_free(i);
 	}
 	oauth_http_free(&t->http);
+	timer_free(&t->settled);
 	free(t->dir);
 	free(t);
 }

@@ -72,10 +72,18 @@ bool token_needs_sign_in(
  * did not). */
 int64_t token_ends(struct tokens *t, const struct token_identity *id);
 
-/* seen is told, from the loop, whenever an identity has signed in or needs to;
- * id is valid during the call. */
-void tokens_watch(struct tokens *t,
-    void (*seen)(void *arg, const struct token_identity *id, bool signed_in),
-    void *arg);
+/* Who wants to know, told from the loop; each may be NULL. */
+struct tokens_watcher {
+	/* An identity has signed in, or needs to; id is valid in the call. */
+	void (*seen)(
+	    void *arg, const struct token_identity *id, bool signed_in);
+	/* Nothing is under way any more. */
+	void (*settled)(void *arg);
+	void *arg;
+};
+void tokens_watch(struct tokens *t, const struct tokens_watcher *w);
+/* A provider is asked or an answer written: what ends now may cost somebody the
+ * sign-in. */
+bool tokens_busy(const struct tokens *t);
 
 #endif

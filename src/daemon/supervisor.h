@@ -18,9 +18,11 @@ struct conf;
 struct net;
 struct store;
 struct supervisor;
+struct tokens;
 
 struct supervisor_options {
 	struct net *net;
+	struct tokens *tokens;
 	struct conf *conf; /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */

@@ -167,6 +167,7 @@ session_open(struct session *s, const struct source_driver *driver,
 	s->source.arg = owner->arg;
 	s->machine = machine;
 	s->net = owner->net;
+	s->tokens = owner->tokens;
 	s->conf = owner->conf;
 	s->account = owner->account;
 	s->conn = conn_open(s->net, &target, &handler, s);

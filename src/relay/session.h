@@ -16,6 +16,7 @@
 #include "relay/source.h"
 
 struct session;
+struct tokens;
 
 /* The protocol machine, as the session drives it. */
 struct session_machine {
@@ -36,6 +37,7 @@ struct session {
 	struct source source;
 	const struct session_machine *machine; /* static */
 	struct net *net;                       /* foreign */
+	struct tokens *tokens;                 /* foreign; may be NULL */
 	const struct conf *conf;               /* foreign */
 	const struct conf_account *account;    /* foreign */
 	struct conn *conn;                     /* NULL: over */
@@ -46,6 +48,7 @@ struct session {
 /* Where a source is opened, and for whom. */
 struct session_owner {
 	struct net *net;
+	struct tokens *tokens; /* auth/token.h; NULL: no account has any */
 	const struct conf *conf;
 	const struct conf_account *account;
 	const struct source_events *events;
