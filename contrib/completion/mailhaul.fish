@@ -46,3 +46,8 @@ complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' -l relay
 complete -c mailhaul -n '__fish_seen_subcommand_from restore' -l force
 complete -c mailhaul -n '__fish_seen_subcommand_from check' -l options
 complete -c mailhaul -n '__fish_seen_subcommand_from backup restore' -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -F -a fetchmail
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l fetchids -r -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l secrets -r -F
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l destination -x
+complete -c mailhaul -n '__fish_seen_subcommand_from import' -l output -r -F

@@ -34,6 +34,10 @@ static const struct cli_command commands[] = {
 	{ "reload", "", "make mailhauld read its configuration again",
 	    cli_reload },
 	{ "backup", "FILE", "write the state into a new file", cli_backup },
+	{ "import",
+	    "fetchmail [--fetchids FILE] [--secrets DIR] "
+	    "[--destination NAME] [--output FILE] FILE...",
+	    "make a configuration of fetchmail's", cli_import },
 	{ "restore", "[--force] [--as-known | --relay] FILE",
 	    "begin anew from a backup", cli_restore },
 };

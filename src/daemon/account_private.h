@@ -51,10 +51,12 @@ struct account {
 	struct store_who who;
 	struct store_pause pause;
 	struct tally_account tally;
+	struct retry_routine routine;
 	int64_t last_success;
 
 	/* of the round */
 	bool in_round;
+	bool at_once;           /* another follows, for what is routine */
 	struct box *current;    /* whose turn it is */
 	struct source *session; /* owned; of the mailbox before */
 	struct finder *finder;  /* owned; looks for folders */
@@ -79,6 +81,9 @@ void account_end_round(struct account *a);
 
 /* account_settle.c */
 struct retry_terms account_terms(const struct account *a);
+/* Whether a poll ended in a way that is routine, and the next is due at once;
+ * r is changed to what is to be said of it. */
+bool account_routine(struct account *a, struct worker_report *r);
 /* After a poll, of b or of what comes before there is one. */
 void account_settle(
     struct account *a, struct box *b, const struct worker_report *r);

@@ -143,10 +143,13 @@ account_end_round(struct account *a)
 		sched_done(a->ctx->sched, &a->job);
 	TAILQ_FOREACH (b, &a->boxes, link)
 		b->polled = false;
-	if (next == 0)
+	if (a->at_once)
+		next = retry_login_wait(&a->pause, terms.now);
+	else if (next == 0)
 		next = retry_interval(&terms);
-	if (!a->ctx->once)
+	if (!a->ctx->once || a->at_once)
 		account_plan(a, next * 1000);
+	a->at_once = false;
 	a->ctx->turn(a->ctx->arg);
 	account_quiet_if_so(a);
 }
@@ -194,14 +197,16 @@ after_watch(const struct account *a, bool had_lasted, bool ok)
 }
 
 static void
-on_done(void *arg, const struct worker_report *r)
+on_done(void *arg, const struct worker_report *report)
 {
 	struct box *b = arg;
 	struct account *a = b->account;
+	struct worker_report told = *report, *r = &told;
 	bool in_turn = a->current == b;
 	bool steady = broke_in_time(b, r), had_lasted = lasted(b);
 	bool ok = !r->failed || r->mailbox_only ||
 	          r->fault.scope == FAULT_DESTINATION;
+	bool routine = !steady && account_routine(a, r);
 
 	a->session = r->session;
 	if (in_turn)
@@ -209,8 +214,9 @@ on_done(void *arg, const struct worker_report *r)
 	if (steady)
 		log_line(LOG_INFO, "%s: %s: the watching session ended: %s",
 		    a->config->name, b->name, r->fault.text);
-	else
+	else if (!routine)
 		account_settle(a, b, r);
+	a->at_once = in_turn && routine;
 	if (r->watching)
 		watch_on(b);
 	else
@@ -221,7 +227,7 @@ on_done(void *arg, const struct worker_report *r)
 	if (in_turn)
 		go_on(a, ok);
 	else if (!r->watching && !a->in_round)
-		account_plan(a, after_watch(a, had_lasted, ok));
+		account_plan(a, after_watch(a, had_lasted || routine, ok));
 	account_quiet_if_so(a);
 }
 
@@ -329,7 +335,9 @@ on_found(void *arg, const struct finder_result *r)
 		return;
 	}
 	report.fault = *r->fault;
-	account_settle(a, &none, &report);
+	a->at_once = account_routine(a, &report);
+	if (!a->at_once)
+		account_settle(a, &none, &report);
 	a->ctx->polled(a->ctx->arg, a, &report);
 	go_on(a, false);
 }

@@ -125,15 +125,34 @@ worst_pause(const struct account *a)
 	return &a->pause;
 }
 
+static void
+note_login(struct account *a, const struct worker_report *r)
+{
+	if (r->last_login == 0)
+		return;
+	a->pause.last_login = r->last_login;
+	a->pause.login_delay = r->login_delay;
+}
+
+bool
+account_routine(struct account *a, struct worker_report *r)
+{
+	if (!r->failed || r->fault.scope != FAULT_ACCOUNT ||
+	    !retry_routine(&a->routine, &r->fault, time(NULL)))
+		return false;
+	log_line(LOG_INFO, "%s: %s: %s; it is tried again at once",
+	    a->config->name, r->fault.phase, r->fault.text);
+	note_login(a, r);
+	r->failed = false;
+	return true;
+}
+
 void
 account_settle(struct account *a, struct box *b, const struct worker_report *r)
 {
 	bool failed = r->failed && r->fault.scope == FAULT_ACCOUNT;
 
-	if (r->last_login > 0) {
-		a->pause.last_login = r->last_login;
-		a->pause.login_delay = r->login_delay;
-	}
+	note_login(a, r);
 	a->tally.polls++;
 	a->tally.polls_failed += r->failed;
 	if (!r->failed)

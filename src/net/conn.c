@@ -437,6 +437,15 @@ conn_is_tls(const struct conn *c)
 }
 
 void
+conn_bind(const struct conn *c, struct tls_binding *binding_r)
+{
+	if (conn_is_tls(c))
+		tls_bind(c->ssl, binding_r);
+	else
+		*binding_r = (struct tls_binding){ .type = TLS_BINDING_NONE };
+}
+
+void
 conn_send(struct conn *c)
 {
 	/* Inside a callback the pump writes anyway when it returns. */

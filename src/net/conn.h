@@ -62,6 +62,8 @@ struct conn *conn_open(struct net *n, const struct conn_target *t,
 /* Only when plain, up, and nothing is left to send. */
 void conn_starttls(struct conn *c);
 bool conn_is_tls(const struct conn *c);
+/* Of the TLS session; type TLS_BINDING_NONE when there is none. */
+void conn_bind(const struct conn *c, struct tls_binding *binding_r);
 
 /* out() has something: it is sent before the loop sleeps. */
 void conn_send(struct conn *c);

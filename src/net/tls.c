@@ -225,6 +225,36 @@ tls_accept_peer(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
 	return false;
 }
 
+/* The first Finished message of the handshake: the client's, or the server's
+ * when a session was resumed. */
+static size_t
+first_finished(SSL *ssl, unsigned char *to, size_t room)
+{
+	return SSL_session_reused(ssl) ? SSL_get_peer_finished(ssl, to, room)
+	                               : SSL_get_finished(ssl, to, room);
+}
+
+void
+tls_bind(SSL *ssl, struct tls_binding *binding_r)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	struct tls_binding b = { .type = TLS_BINDING_NONE };
+	const size_t exported = 32; /* RFC 9266 */
+
+	if (SSL_version(ssl) >= TLS1_3_VERSION) {
+		if (SSL_export_keying_material(ssl, b.bytes, exported, label,
+			sizeof(label) - 1, NULL, 0, 0) == 1) {
+			b.type = TLS_EXPORTER;
+			b.n = exported;
+		}
+	} else if (SSL_get_extms_support(ssl) == 1) {
+		b.n = first_finished(ssl, b.bytes, sizeof(b.bytes));
+		if (b.n > 0 && b.n <= sizeof(b.bytes))
+			b.type = TLS_UNIQUE;
+	}
+	*binding_r = b;
+}
+
 static const char *
 certificate_hint(long result)
 {

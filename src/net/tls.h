@@ -13,6 +13,7 @@
 #define NET_TLS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <openssl/types.h>
 
@@ -39,6 +40,20 @@ SSL *tls_session(
  * wanted.  The result of the chain is looked at again, on resumption too. */
 bool tls_accept_peer(
     SSL *ssl, const struct tls_peer *peer, struct fault *fault_r);
+/* What both ends know of this session and nobody between them can have made
+ * equal (RFC 5929, 9266): tls-exporter with TLS 1.3; tls-unique with TLS 1.2,
+ * but only with the extended master secret (RFC 7627), without which two
+ * sessions could be made to share it. */
+#define TLS_BINDING_MAX 64
+enum tls_binding_type { TLS_BINDING_NONE, TLS_EXPORTER, TLS_UNIQUE };
+struct tls_binding {
+	enum tls_binding_type type;
+	size_t n;
+	unsigned char bytes[TLS_BINDING_MAX];
+};
+/* After the handshake. */
+void tls_bind(SSL *ssl, struct tls_binding *binding_r);
+
 /* Why a handshake or transfer failed, from OpenSSL's error queue (emptied)
  * and, when the certificate was the reason, its own words. */
 void tls_explain(SSL *ssl, int ssl_error, int sys_errno, struct fault *fault_r);

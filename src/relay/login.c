@@ -41,6 +41,7 @@ login_start(struct login *l, struct loop *loop, const struct conn *conn,
 	if (!conn_is_tls(conn))
 		abort();
 	login_clear(l);
+	conn_bind(conn, &l->binding);
 	l->server = server;
 	l->scope = scope;
 	l->ready = ready;
@@ -53,6 +54,7 @@ login_clear(struct login *l)
 {
 	credential_cancel(&l->job);
 	sasl_free(&l->sasl);
+	l->held = false;
 	secret_free(&l->secret);
 }
 
@@ -60,12 +62,20 @@ const char *
 login_mechanism(struct login *l, const char *offered, struct span *initial_r,
     struct fault *f)
 {
-	const char *name = sasl_choose(auth_names[l->server->auth], offered, f);
+	const struct sasl_client client = {
+		.user = l->server->user,
+		.secret = l->secret,
+		.host = l->server->host,
+		.port = l->server->port,
+		.binding = &l->binding,
+	};
+	const char *name =
+	    sasl_choose(auth_names[l->server->auth], offered, &client, f);
 	enum sasl_status status;
 
 	*initial_r = span_make("", 0);
 	if (name != NULL)
-		l->sasl = sasl_new(name, l->server->user, l->secret, f);
+		l->sasl = sasl_new(name, &client, f);
 	if (l->sasl == NULL) {
 		f->scope = l->scope;
 		return NULL;
@@ -73,21 +83,45 @@ login_mechanism(struct login *l, const char *offered, struct span *initial_r,
 	if (!sasl_client_first(l->sasl))
 		return name;
 	status = sasl_step(l->sasl, *initial_r, initial_r, f);
+	l->initial = *initial_r;
 	f->scope = l->scope;
 	return status != SASL_FAIL ? name : NULL;
+}
+
+void
+login_hold(struct login *l)
+{
+	l->held = true;
 }
 
 bool
 login_step(struct login *l, struct span challenge, struct span *response_r,
     struct fault *f)
 {
-	if (l->sasl != NULL &&
-	    sasl_step(l->sasl, challenge, response_r, f) != SASL_FAIL)
+	bool due = l->sasl != NULL && (!l->held || challenge.n == 0);
+
+	if (due && l->held) {
+		l->held = false;
+		*response_r = l->initial;
 		return true;
-	if (l->sasl == NULL)
+	}
+	if (due && sasl_step(l->sasl, challenge, response_r, f) != SASL_FAIL)
+		return true;
+	if (!due)
 		fault_set(f, l->scope, FAULT_LATER, "login",
 		    "the server asked for a login step that is not due");
 	f->scope = l->scope;
+	return false;
+}
+
+bool
+login_proved(const struct login *l, struct fault *f)
+{
+	if (l->sasl == NULL || (sasl_proved(l->sasl) && !l->held))
+		return true;
+	fault_set(f, l->scope, FAULT_NEVER, "login",
+	    "the server says yes to half a login");
+	f->hint = "somebody may answer in its place; no mail was sent";
 	return false;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/fault.h"
 #include "base/span.h"
+#include "net/tls.h"
 
 struct conf_server;
 struct conn;
@@ -24,8 +25,11 @@ struct login {
 	const struct conf_server *server; /* foreign */
 	enum fault_scope scope;
 	struct credential_job *job;
-	struct secret *secret;                           /* owned */
-	struct sasl *sasl;                               /* owned */
+	struct secret *secret;      /* owned */
+	struct sasl *sasl;          /* owned */
+	struct tls_binding binding; /* of the connection */
+	struct span initial;        /* of sasl; to be given while it is held */
+	bool held;
 	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
 	void *arg;
 };
@@ -41,9 +45,15 @@ void login_clear(struct login *l);
  * (base64; empty: the server speaks first); NULL: f. */
 const char *login_mechanism(struct login *l, const char *offered,
     struct span *initial_r, struct fault *f);
+/* The initial response is not sent with the command: it answers the first
+ * challenge, which is to be empty. */
+void login_hold(struct login *l);
 /* Answers a challenge; false: f. */
 bool login_step(struct login *l, struct span challenge, struct span *response_r,
     struct fault *f);
+/* The server says that the login has succeeded: did it say all that the
+ * mechanism wants, as the proof that it knows the password?  false: f. */
+bool login_proved(const struct login *l, struct fault *f);
 /* For USER/PASS and LOGIN, where the server has no SASL for us. */
 struct span login_user(const struct login *l);
 struct span login_secret(const struct login *l);

@@ -20,6 +20,8 @@
  *                                 user
  *     that is in use already      an account: 1 to 5 minutes
  *     that has its daily limit    a destination: an hour, doubling to 6
+ *   whose access token ran out    routine: at once, a few times
+ *   or was refused                at once, one time; then as a refused login
  *   an account that fails         the next polls at its interval, doubling to
  *                                 an hour
  *   a destination that refuses    everybody, until somebody changes something:
@@ -84,6 +86,17 @@ bool retry_account(struct store_pause *pause, const struct fault *f,
     const struct retry_terms *t);
 bool retry_destination(struct store_pause *pause, const struct fault *f,
     const struct retry_terms *t);
+
+/* FAULT_NOW is routine: an access token ran out, or was refused and there may
+ * be a better one.  True: try again at once, on a new connection; it is no
+ * failure.  But nobody tries in circles: a token is refused once, and three
+ * times in ten minutes is too often for anything; then f becomes one that
+ * waits. */
+struct retry_routine {
+	int64_t since;           /* wall clock */
+	unsigned count, refused; /* from then on */
+};
+bool retry_routine(struct retry_routine *r, struct fault *f, int64_t now);
 
 /* Seconds that are left of a pause.  hurry: somebody asked for it now, which
  * ends the pauses that are only ours, not one that protects a login or that

@@ -2,6 +2,7 @@
 #include "relay/session.h"
 
 #include "conf/conf.h"
+#include "relay/phrase.h"
 #include "relay/retry.h"
 #include "relay/server.h"
 
@@ -58,6 +59,16 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 		retry_hear(&f, words);
 	}
 	session_down(s, &f);
+}
+
+bool
+session_ended_by(struct session *s, struct span words)
+{
+	if (!phrase_ends_session(words))
+		return false;
+	session_fail(
+	    s, FAULT_LATER, "the server ends the session", words, NULL);
+	return true;
 }
 
 /* --- login */

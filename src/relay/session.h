@@ -74,5 +74,8 @@ void session_down(struct session *s, const struct fault *f);
  * empty: none.  text and hint are static; hint may be NULL. */
 void session_fail(struct session *s, enum fault_when when, const char *text,
     struct span words, const char *hint);
+/* Some words are not about the command that they answer, but about the whole
+ * session ("Request is throttled"): true when these were and it has ended. */
+bool session_ended_by(struct session *s, struct span words);
 
 #endif

@@ -8,6 +8,7 @@
  *                                  below, if the line never worked
  *   not, and the line was good     another turn on a new line, silently: the
  *                                  server may just count messages a session
+ *   not, for what is routine       the same: an access token ran out
  *   not, and it never worked       the destination is in trouble: everybody
  *                                  who waits is told, nothing is recorded
  */
@@ -15,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -24,6 +26,7 @@
 #include "relay/server.h"
 #include "relay/sink_judge.h"
 
+#define AUTH_MAX 512  /* bytes of a command line */
 #define WORDS_MAX 560 /* code and text of a reply */
 
 static void line_fail(struct sink_line *l, const struct fault *f);
@@ -254,6 +257,11 @@ on_secret(void *arg, const struct fault *fault)
 		line_fail(l, &f);
 		return;
 	}
+	/* RFC 4954: a longer line may not hold an initial response. */
+	if (strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&l->login);
+		initial = span_make("", 0);
+	}
 	smtp_auth(&l->smtp, mechanism, initial);
 	await(l);
 	conn_send(l->conn);
@@ -262,11 +270,14 @@ on_secret(void *arg, const struct fault *fault)
 static void
 on_auth(struct sink_line *l, const struct smtp_reply *reply)
 {
+	bool good = reply->code / 100 == 2, proved;
 	struct fault f;
 
-	login_clear(&l->login);
-	if (reply->code / 100 != 2) {
+	if (!good)
 		judge(l, &f, SMTP_AUTH, reply);
+	proved = good && login_proved(&l->login, &f);
+	login_clear(&l->login);
+	if (!proved) {
 		line_fail(l, &f);
 		return;
 	}
@@ -473,7 +484,9 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	struct sink *s = l->sink;
 	struct sink_job *job = l->job;
 	struct fault f = *fault;
-	bool worked = l->accepted > 0 && f.when != FAULT_NEVER;
+	bool routine = f.scope == FAULT_DESTINATION &&
+	               retry_routine(&s->routine, &f, time(NULL));
+	bool worked = routine || (l->accepted > 0 && f.when != FAULT_NEVER);
 	bool idle = l->state == LINE_READY || l->state == LINE_LEAVING;
 
 	/* A server that just leaves an idle line is no trouble. */
@@ -483,7 +496,7 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	if (job != NULL && l->dot_sent) {
 		if (s->trouble.pause.failures >
 		    0) /* the probe told nothing good */
-			trouble_begin(&s->trouble, fault);
+			trouble_begin(&s->trouble, &f);
 		f.scope = FAULT_MESSAGE;
 		f.when = FAULT_UNKNOWN;
 		end_job(l, &f, "");

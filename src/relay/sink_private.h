@@ -15,6 +15,7 @@
 #include "proto/starttls.h"
 #include "relay/lanes.h"
 #include "relay/login.h"
+#include "relay/retry.h"
 #include "relay/sink.h"
 #include "relay/tally.h"
 #include "relay/trouble.h"
@@ -59,6 +60,7 @@ struct sink {
 	struct sink_line *line; /* owned; NULL: none open */
 	struct timer turn;
 	struct trouble trouble;
+	struct retry_routine routine;
 	unsigned stranger;    /* refusals of the recipient in a row */
 	int64_t last_success; /* wall clock */
 	struct tally_destination tally;

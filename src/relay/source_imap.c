@@ -334,8 +334,14 @@ on_exists(struct source_imap *s)
 static void
 on_login_done(struct source_imap *s, const struct imap_event *ev)
 {
+	struct fault f;
+
 	if (ev->status != IMAP_OK) {
 		login_refused(s, ev);
+		return;
+	}
+	if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 		return;
 	}
 	session_logged_in(&s->session, 0);
@@ -348,6 +354,9 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 {
 	bool ok = ev->status == IMAP_OK;
 
+	/* A refused login has its own say about these words. */
+	if (!ok && s->logged_in && session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case IMAP_GREETING:
 	case IMAP_CAPABILITY:

@@ -25,7 +25,8 @@
 #include "relay/session.h"
 #include "store/store.h"
 
-#define WINDOW 32 /* RETR, TOP or DELE outstanding with PIPELINING */
+#define AUTH_MAX 255 /* bytes of a command line (RFC 2449) */
+#define WINDOW 32    /* RETR, TOP or DELE outstanding with PIPELINING */
 
 struct source_pop3 {
 	struct session session;
@@ -78,6 +79,19 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 	session_down(&s->session, &f);
 }
 
+/* RFC 5034: a longer line may not hold an initial response.  Outlook.com takes
+ * none with XOAUTH2 at all. */
+static void
+authenticate(struct source_pop3 *s, const char *mechanism, struct span initial)
+{
+	if (strcmp(mechanism, "XOAUTH2") == 0 ||
+	    strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&s->session.login);
+		initial = span_make("", 0);
+	}
+	pop3_auth(&s->pop3, mechanism, initial);
+}
+
 /* SASL when there is a mechanism of ours, else USER and PASS, which say the
  * same inside TLS; an auth that is configured allows only itself. */
 static void
@@ -91,7 +105,7 @@ log_in(struct session *session)
 	    login_mechanism(&s->session.login, caps->sasl, &initial, &f);
 
 	if (mechanism != NULL)
-		pop3_auth(&s->pop3, mechanism, initial);
+		authenticate(s, mechanism, initial);
 	else if (!login_allows_plain(&s->session.login) ||
 		 (caps->known && !caps->user && caps->sasl[0] != '\0'))
 		session_down(&s->session, &f);
@@ -104,8 +118,12 @@ log_in(struct session *session)
 static void
 on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	struct fault f;
+
 	if (!ev->ok) {
 		login_refused(s, ev);
+	} else if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 	} else if (ev->cmd == POP3_USER) {
 		if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
 			session_fail(&s->session, FAULT_NEVER,
@@ -387,9 +405,19 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 	s->session.source.events->selected(s->session.source.arg, &m, NULL);
 }
 
+static bool
+is_login(enum pop3_command cmd)
+{
+	return cmd == POP3_USER || cmd == POP3_PASS || cmd == POP3_AUTH;
+}
+
 static void
 on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	/* A refused login has its own say about these words. */
+	if (!ev->ok && !is_login(ev->cmd) &&
+	    session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case POP3_GREETING:
 		on_greeting(s, ev);

@@ -77,6 +77,12 @@ store_listing_end(struct store *s, int64_t mailbox,
 }
 
 void
+store_listing_import(struct store *s, int64_t mailbox, struct store_done done)
+{
+	request_send(s, request_new(listing_import, mailbox, done));
+}
+
+void
 store_work(struct store *s, int64_t mailbox, int64_t now, uint32_t after,
     size_t limit, struct store_done done)
 {

@@ -159,6 +159,7 @@ bool mailbox_find(struct db *db, struct request *r);
 bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
+bool listing_import(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
 
 /* clock.c: the wall clock can be believed since then; 0: always could. */

@@ -285,6 +285,15 @@ struct store_listing {
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
 
+/* In the place of store_listing_end(), POP3: what was added was not listed by
+ * the server but fetched from it by another program.  It is known from then on,
+ * but for what has a record already, and the mailbox has its baseline: what the
+ * next listing shows besides is new, whatever "first" says.  listed and known
+ * count, baseline says whether there was one before.  All of it or nothing, and
+ * the same again changes nothing. */
+void store_listing_import(
+    struct store *s, int64_t mailbox, struct store_done done);
+
 /* Those of the listed messages that carry our keyword (IMAP); copied, in as
  * many pieces as one likes, behind store_listing_add() and before the first
  * store_listing_end().  One that no record knows, also not by its fingerprint,

@@ -16,6 +16,7 @@ struct fake_net {
 	struct trail *trail;
 	struct conn *conn; /* NULL: none is open */
 	size_t window;     /* bytes the socket takes at a time */
+	struct tls_binding binding; /* of the session that there is not */
 };
 
 /* Connected, and inside TLS unless the owner wanted it plain. */

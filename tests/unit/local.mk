@@ -27,9 +27,25 @@ tests_unit_test_credential_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_credential_LDADD = libauth.a libnet.a libbase.a \
 	$(EVENT_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_sasl_SOURCES = tests/unit/test_sasl.c
-tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
-	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_scram
+endif
+tests_unit_test_scram_SOURCES = tests/unit/test_scram.c
+tests_unit_test_scram_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_scram_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_fetchmail
+endif
+tests_unit_test_fetchmail_SOURCES = tests/unit/test_fetchmail.c
+tests_unit_test_fetchmail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fetchmail_LDADD = $(CONF_TEST_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_buf
@@ -177,7 +193,8 @@ NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(CMOCKA_CFLAGS)
 NET_TEST_LIBS = libnet.a libproto.a libbase.a $(EVENT_LIBS) \
 	$(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
-RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS)
+RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS) \
+	$(JANSSON_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
@@ -187,6 +204,12 @@ tests_unit_test_conn_LDADD = $(NET_TEST_LIBS)
 tests_unit_test_retry_SOURCES = tests/unit/test_retry.c
 tests_unit_test_retry_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_retry_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_phrase
+endif
+tests_unit_test_phrase_SOURCES = tests/unit/test_phrase.c
+tests_unit_test_phrase_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_phrase_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_server_SOURCES = tests/unit/test_server.c
 tests_unit_test_server_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
@@ -212,6 +235,12 @@ tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
 SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
 	tests/fake/fake_conn.c tests/fake/fake_conn.h
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sink_login
+endif
+tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY)
+tests_unit_test_sink_login_CFLAGS = $(NET_TEST_CFLAGS) $(GSASL_CFLAGS)
+tests_unit_test_sink_login_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)

@@ -437,6 +437,84 @@ test_hear(void **state)
 	}
 }
 
+/* What a provider's own words change, and whom they do not concern. */
+static void
+test_hear_meaning(void **state)
+{
+	static const char expired[] =
+	    "Session invalidated - AccessTokenExpired";
+	static const char basic[] = "Basic authentication is disabled";
+	static const char denied[] = "554 5.2.252 SendAsDenied; a@b not c@d";
+	static const struct {
+		enum fault_scope scope;
+		const char *phase, *words;
+		bool login;
+		enum fault_when when, when_r;
+		bool login_r, hint_r;
+	} table[] = {
+		{ A, "idle", expired, 0, FAULT_LATER, FAULT_NOW, 0, 0 },
+		{ A, "login", expired, 1, FAULT_NEVER, FAULT_NOW, 0, 0 },
+		{ FAULT_DESTINATION, "MAIL", expired, 0, FAULT_LATER, FAULT_NOW,
+		    0, 0 },
+		{ FAULT_MESSAGE, "end of data", expired, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 0 },
+		{ A, "login", basic, 0, FAULT_LATER, FAULT_NEVER, 1, 1 },
+		{ FAULT_DESTINATION, "AUTH", basic, 1, FAULT_NEVER, FAULT_NEVER,
+		    1, 1 },
+		{ FAULT_MESSAGE, "end of data", basic, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 0 },
+		{ FAULT_MESSAGE, "end of data", denied, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 1 },
+		{ A, "login", denied, 1, FAULT_LATER, FAULT_LATER, 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct fault f = { .scope = table[i].scope,
+			.when = table[i].when,
+			.phase = table[i].phase,
+			.login = table[i].login };
+
+		retry_hear(&f, span_str(table[i].words));
+		assert_int_equal(f.when, table[i].when_r);
+		assert_int_equal(f.login, table[i].login_r);
+		assert_int_equal(f.hint != NULL, table[i].hint_r);
+		assert_false(f.busy);
+	}
+}
+
+static bool
+routine(
+    struct retry_routine *r, bool login, int64_t now, enum fault_when when_r)
+{
+	struct fault f = { .scope = A, .when = FAULT_NOW, .login = login };
+	bool yes = retry_routine(r, &f, now);
+
+	assert_int_equal(f.when, when_r);
+	return yes;
+}
+
+/* A session that ran out, the token that is refused then, the next one. */
+static void
+test_routine(void **state)
+{
+	struct retry_routine r = { .since = 0 };
+	struct fault f = { .scope = A, .when = FAULT_LATER };
+
+	(void)state;
+	assert_false(retry_routine(&r, &f, NOW));
+	assert_true(routine(&r, false, NOW, FAULT_NOW));
+	assert_true(routine(&r, true, NOW + 1, FAULT_NOW));
+	assert_false(routine(&r, true, NOW + 2, FAULT_NEVER));
+	assert_true(routine(&r, false, NOW + 3, FAULT_NOW));
+	assert_false(routine(&r, false, NOW + 4, FAULT_LATER));
+	assert_false(routine(&r, false, NOW + 10 * MINUTE - 1, FAULT_LATER));
+	assert_true(routine(&r, true, NOW + 10 * MINUTE, FAULT_NOW));
+	assert_false(routine(&r, true, NOW + 10 * MINUTE, FAULT_NEVER));
+	/* the clock was set back */
+	assert_true(routine(&r, true, 1000, FAULT_NOW));
+}
+
 static void
 test_hear_absurd(void **state)
 {
@@ -465,6 +543,8 @@ main(void)
 		cmocka_unit_test(test_login_wait),
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_hear),
+		cmocka_unit_test(test_hear_meaning),
+		cmocka_unit_test(test_routine),
 		cmocka_unit_test(test_hear_absurd),
 	};
 
