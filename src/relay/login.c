@@ -14,6 +14,9 @@ static const char *const auth_names[] = {
 	[CONF_AUTH_AUTO] = "auto",
 	[CONF_AUTH_PLAIN] = "plain",
 	[CONF_AUTH_LOGIN] = "login",
+	[CONF_AUTH_SCRAM] = "scram",
+	[CONF_AUTH_XOAUTH2] = "xoauth2",
+	[CONF_AUTH_OAUTHBEARER] = "oauthbearer",
 };
 
 static void
@@ -46,7 +49,10 @@ login_start(struct login *l, struct loop *loop, const struct conn *conn,
 	l->scope = scope;
 	l->ready = ready;
 	l->arg = arg;
-	l->job = credential_fetch(loop, server->password, on_secret, l);
+	/* Without a password a token is wanted, which is refused as no
+	 * reference that is known. */
+	l->job = credential_fetch(loop,
+	    server->password != NULL ? server->password : "", on_secret, l);
 }
 
 void

@@ -15,7 +15,7 @@ import pytest
 
 import corpus
 import mailclient
-from fakes import RecordingSmtp
+from fakes import DROP, RecordingSmtp
 from servers import run, tool, wait_for
 
 US = "archive@example.test"
@@ -357,7 +357,7 @@ def test_killed_around_wrapping(world, haul, user, port, stage):
 
     def die(_session, _message):
         running[0].signal(signal.SIGKILL)
-        return "DROP" if stage == "mail" else None
+        return DROP if stage == "mail" else None
 
     def on_mail(session, message):
         if stage == "mail" and len(recorder.messages) == 1 and running:
@@ -387,8 +387,9 @@ def test_killed_around_wrapping(world, haul, user, port, stage):
             assert form == [False, False, True]
             assert duplicates == [False, True, True]
         elif stage == "mail":
+            # Its second try may be in doubt already: then it says so.
             assert form == [False, True]
-            assert duplicates == [False, False]
+            assert not duplicates[0]
         else:
             assert form == [False, True, True]
             assert duplicates == [False, False, True]
