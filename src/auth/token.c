@@ -54,6 +54,7 @@ struct identity {
 	bool refused;        /* a server did not take the access token */
 	int64_t forced;      /* loop time, ms, of the last such; 0: never */
 	enum step step;
+	bool told;       /* that a person must sign in */
 	bool unanswered; /* nothing is known of the refresh before this one */
 	struct oauth_request *request;
 	struct token_write *write;
@@ -172,8 +173,10 @@ static void
 tell(struct identity *i, bool signed_in)
 {
 	const struct tokens_watcher *w = &i->tokens->watcher;
+	bool news = signed_in || !i->told;
 
-	if (w->seen != NULL)
+	i->told = !signed_in;
+	if (news && w->seen != NULL)
 		w->seen(w->arg, &i->id, signed_in);
 }
 
@@ -407,6 +410,7 @@ begin(struct identity *i)
 	if (needs_sign_in(i)) {
 		say_sign_in(i, &f);
 		answer(i, &f);
+		tell(i, false);
 	} else if (is_usable(i)) {
 		answer(i, NULL);
 	} else {
@@ -507,16 +511,17 @@ token_refused(struct tokens *t, const struct token_identity *id,
 
 /* --- what others want to know */
 
-bool
-token_needs_sign_in(
+enum token_standing
+token_standing(
     struct tokens *t, const struct token_identity *id, struct fault *f_r)
 {
 	struct identity *i = find(t, id);
 
 	if (!load(i, f_r) || i->step != STEP_NONE || !needs_sign_in(i))
-		return false;
+		return TOKEN_GOOD;
 	say_sign_in(i, f_r);
-	return true;
+	return i->r.trouble[0] != '\0' || i->r.access != NULL ? TOKEN_OVER
+	                                                      : TOKEN_NONE;
 }
 
 int64_t

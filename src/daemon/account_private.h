@@ -43,8 +43,8 @@ struct account {
 	const struct conf_account *config;
 	struct worker_context worker;
 	struct spool_holder holder; /* what the worker's messages take */
-	char keyword[32];    /* marks what was relayed */
-	struct sink **sinks; /* owned array of foreign sinks */
+	char keyword[32];           /* marks what was relayed */
+	struct sink **sinks;        /* owned array of foreign sinks */
 	struct boxes boxes;
 	size_t nboxes;
 	struct sched_job job;
@@ -53,6 +53,7 @@ struct account {
 	struct tally_account tally;
 	struct retry_routine routine;
 	int64_t last_success;
+	char *words; /* owned, SIGN_IN_WORDS_MAX: what is shown */
 
 	/* of the round */
 	bool in_round;

@@ -13,6 +13,7 @@
 #include "daemon/control_route.h"
 
 struct errand;
+struct visit;
 struct exchange;
 
 struct control {
@@ -21,6 +22,7 @@ struct control {
 	struct control_server *server;
 	bool is_copying;             /* a backup */
 	LIST_HEAD(, errand) errands; /* owned */
+	LIST_HEAD(, visit) visits;   /* sign-ins; owned */
 };
 
 /* Each answers x, later. */
@@ -36,6 +38,13 @@ void control_accept(
     struct control *c, struct exchange *x, const struct control_request *r);
 void control_back_up(
     struct control *c, struct exchange *x, const struct control_request *r);
+
+/* Of a sign-in: control_login.c. */
+void control_login(
+    struct control *c, struct exchange *x, const struct control_request *r);
+void control_login_look(
+    struct control *c, struct exchange *x, const struct control_request *r);
+void control_end_logins(struct control *c);
 
 /* The store answers none of them any more. */
 void control_drop_errands(struct control *c);

@@ -20,6 +20,7 @@ enum parameter {
 	TAKES_BEFORE = 4,
 	TAKES_AS = 8,
 	NEEDS_ACCOUNT = 16,
+	TAKES_LOGIN = 32,
 };
 
 struct route {
@@ -59,6 +60,14 @@ static const struct route routes[] = {
 	    CONTROL_PAUSE, 0 },
 	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "resume", true,
 	    CONTROL_RESUME, 0 },
+	{ { SEGMENT_ACCOUNTS, SEGMENT_NAME, SEGMENT_VERB }, "login", true,
+	    CONTROL_LOGIN, TAKES_LOGIN },
+	{ { SEGMENT_ACCOUNTS, SEGMENT_NAME, SEGMENT_VERB }, "login", false,
+	    CONTROL_LOGIN_LOOK, 0 },
+	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "login", true,
+	    CONTROL_LOGIN, TAKES_LOGIN },
+	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "login", false,
+	    CONTROL_LOGIN_LOOK, 0 },
 	{ { SEGMENT_VERB }, "reload", true, CONTROL_RELOAD, 0 },
 	{ { SEGMENT_VERB }, "backup", true, CONTROL_BACKUP, 0 },
 };
@@ -194,6 +203,22 @@ take_number(struct span s, uint64_t max, int64_t *n_r)
 }
 
 static bool
+take_login(struct span key, struct span value, struct control_request *r)
+{
+	if (span_is(key, "how") && !r->by_device && !r->by_browser) {
+		r->by_device = span_is(value, "device");
+		r->by_browser = span_is(value, "browser");
+		return r->by_device || r->by_browser;
+	}
+	if (span_is(key, "port"))
+		return take_number(value, 65535, &r->port);
+	if (!span_is(key, "paste") || r->paste.n > 0)
+		return false;
+	r->paste = value;
+	return value.n > 0;
+}
+
+static bool
 take_parameter(unsigned takes, struct span key, struct span value,
     struct control_request *r)
 {
@@ -209,6 +234,8 @@ take_parameter(unsigned takes, struct span key, struct span value,
 		r->as_known = span_is(value, "known");
 		return r->as_known || span_is(value, "relay");
 	}
+	if (takes & TAKES_LOGIN)
+		return take_login(key, value, r);
 	return false;
 }
 
@@ -254,17 +281,19 @@ static unsigned
 route_v1(struct span method, struct span path, struct span query,
     struct control_request *r, const char **why_r)
 {
-	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-		unsigned code;
+	struct control_request other;
+	unsigned code = 404;
 
-		if (!match(&routes[i], path, r))
-			continue;
-		code = check_method(method, routes[i].post, why_r);
-		return code == 200 ? take_query(&routes[i], query, r, why_r)
-		                   : code;
-	}
 	*why_r = "there is nothing here; see mailhaul-control(7)";
-	return 404;
+	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
+		if (!match(&routes[i], path, &other))
+			continue;
+		*r = other;
+		code = check_method(method, routes[i].post, why_r);
+		if (code == 200) /* else the next may want that method */
+			return take_query(&routes[i], query, r, why_r);
+	}
+	return code;
 }
 
 unsigned

@@ -243,6 +243,7 @@ on_look(void *arg, struct notify_status *status_r)
 	for (size_t i = 0; i < n; i++) {
 		view_account(d->supervisor, i, &one);
 		if (strcmp(one.state, "failing") == 0 ||
+		    strcmp(one.state, "sign-in") == 0 ||
 		    strcmp(one.state, "asks") == 0)
 			status_r->failing++;
 	}
@@ -273,6 +274,7 @@ open_control(struct daemon *d)
 		.loop = d->loop,
 		.supervisor = d->supervisor,
 		.store = d->store,
+		.tokens = d->tokens,
 		.dir = &d->dir,
 		.conf_file = d->args.conf,
 		.group = d->conf->control_group,

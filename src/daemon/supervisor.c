@@ -320,7 +320,8 @@ supervisor_new(const struct supervisor_options *o)
 	});
 	s->context.alerts = s->alerts;
 	tokens_watch(o->tokens,
-	    &(struct tokens_watcher){ .settled = on_settled, .arg = s });
+	    &(struct tokens_watcher){
+		.seen = supervisor_seen, .settled = on_settled, .arg = s });
 	set_alerts(s);
 	supervisor_build(s, s->conf);
 	tell_killers(s);

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "auth/token.h"
 #include "net/conn.h"
 #include "proto/wait.h"
 
@@ -18,6 +19,9 @@ struct conf_server;
 
 struct conn_target server_target(const struct conf *conf,
     const struct conf_server *server, enum fault_scope scope);
+
+/* Whose tokens log in there; only of conf_server_uses_token(). */
+struct token_identity server_identity(const struct conf_server *server);
 
 /* What to call ourselves: as configured, else our full name, else the address
  * that we talk from. */

@@ -176,12 +176,14 @@ test_nobody(void **state)
 	struct scene *s = *state;
 	struct fault f;
 
-	assert_true(token_needs_sign_in(s->keeper, &ann, &f));
+	assert_int_equal(token_standing(s->keeper, &ann, &f), TOKEN_NONE);
 	fetch(s);
 	assert_int_equal(s->faults, 1);
 	assert_true(s->fault.sign_in && s->fault.login);
 	assert_int_equal(s->fault.when, FAULT_NEVER);
 	assert_int_equal(fake_provider.asked, 0);
+	fetch(s);
+	assert_int_equal(s->signed_out, 1); /* once */
 }
 
 static void
@@ -304,10 +306,10 @@ test_dead(void **state)
 	assert_int_equal(s->faults, 3);
 	assert_non_null(strstr(s->fault.text, "its words"));
 	assert_int_equal(fake_provider.asked, 1); /* once in all */
-	assert_true(token_needs_sign_in(s->keeper, &ann, &f));
+	assert_int_equal(token_standing(s->keeper, &ann, &f), TOKEN_OVER);
 	s->signed_in = 0;
 	sign_in(s);
-	assert_false(token_needs_sign_in(s->keeper, &ann, &f));
+	assert_int_equal(token_standing(s->keeper, &ann, &f), TOKEN_GOOD);
 	fetch(s);
 	assert_string_equal(s->access, "a1");
 }
@@ -346,7 +348,7 @@ test_passing_trouble(void **state)
 	pass(s, 0);
 	assert_int_equal(s->fault.when, FAULT_LATER);
 	assert_false(s->fault.login || s->fault.sign_in);
-	assert_false(token_needs_sign_in(s->keeper, &ann, &f));
+	assert_int_equal(token_standing(s->keeper, &ann, &f), TOKEN_GOOD);
 	go_to_ask(s);
 	fake_provider_error(OAUTH_CLIENT);
 	fake_disk_write(true);
