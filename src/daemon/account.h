@@ -40,7 +40,7 @@ struct worker_report;
 /* What all accounts share; outlives them. */
 struct account_context {
 	struct net *net;
-	struct tokens *tokens;
+	struct tokens *tokens; /* NULL: there are none */
 	struct store *store;
 	struct spool_pool *pool;
 	struct sched *sched;

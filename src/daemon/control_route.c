@@ -277,23 +277,34 @@ check_method(struct span method, bool post, const char **why_r)
 	return 405;
 }
 
+/* The next row is the same thing with another method. */
+static bool
+has_twin(size_t i)
+{
+	const struct route *a = &routes[i], *b = a + 1;
+
+	return i + 1 < sizeof(routes) / sizeof(*routes) && a->verb != NULL &&
+	       b->verb != NULL && strcmp(a->verb, b->verb) == 0 &&
+	       memcmp(a->path, b->path, sizeof(a->path)) == 0;
+}
+
 static unsigned
 route_v1(struct span method, struct span path, struct span query,
     struct control_request *r, const char **why_r)
 {
-	struct control_request other;
-	unsigned code = 404;
-
-	*why_r = "there is nothing here; see mailhaul-control(7)";
 	for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-		if (!match(&routes[i], path, &other))
+		unsigned code;
+
+		if (!match(&routes[i], path, r))
 			continue;
-		*r = other;
 		code = check_method(method, routes[i].post, why_r);
-		if (code == 200) /* else the next may want that method */
+		if (code == 200)
 			return take_query(&routes[i], query, r, why_r);
+		if (!has_twin(i))
+			return code;
 	}
-	return code;
+	*why_r = "there is nothing here; see mailhaul-control(7)";
+	return 404;
 }
 
 unsigned

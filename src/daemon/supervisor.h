@@ -22,8 +22,8 @@ struct tokens;
 
 struct supervisor_options {
 	struct net *net;
-	struct tokens *tokens;
-	struct conf *conf; /* a reference is taken */
+	struct tokens *tokens; /* NULL: there are none */
+	struct conf *conf;     /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */
 	bool once;     /* poll every account once, then stop */

@@ -60,9 +60,9 @@ struct sink_job {
 	bool permitted;
 };
 
-/* tokens: auth/token.h; NULL: no destination has any. */
-struct sink *sink_open(struct net *n, struct tokens *tokens,
-    const struct conf *conf, const struct conf_destination *d);
+/* t NULL: there are no tokens. */
+struct sink *sink_open(struct net *n, struct tokens *t, const struct conf *conf,
+    const struct conf_destination *d);
 /* Says goodbye on lines that are idle, drops the others; jobs must be gone. */
 void sink_close(struct sink **s);
 

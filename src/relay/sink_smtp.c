@@ -84,13 +84,13 @@ on_turn(void *arg)
 }
 
 struct sink *
-sink_open(struct net *n, struct tokens *tokens, const struct conf *conf,
+sink_open(struct net *n, struct tokens *t, const struct conf *conf,
     const struct conf_destination *d)
 {
 	struct sink *s = mem_alloc(sizeof(*s));
 
 	s->net = n;
-	s->tokens = tokens;
+	s->tokens = t;
 	s->conf = conf;
 	s->dest = d;
 	trouble_init(&s->trouble, n->loop, d);

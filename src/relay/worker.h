@@ -39,7 +39,7 @@ struct worker;
 
 struct worker_context {
 	struct net *net;
-	struct tokens *tokens; /* auth/token.h; may be NULL */
+	struct tokens *tokens; /* NULL: there are none */
 	const struct conf *conf;
 	struct store *store;
 	struct spool_pool *pool;
