@@ -29,6 +29,8 @@ static const struct cli_command commands[] = {
 	    "what was relayed or held, and what the server said", cli_history },
 	{ "accept", "ACCOUNT --as-known | --relay",
 	    "decide about unknown messages", cli_accept },
+	{ "login", "NAME [--device | --browser | --paste]",
+	    "sign in at the provider of an account or destination", cli_login },
 	{ "check", "[--options | --online [NAME] [--json]]",
 	    "read the configuration and name every mistake, or go there and "
 	    "test it",
