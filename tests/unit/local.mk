@@ -433,3 +433,21 @@ tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
 tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)
 
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_finder
+endif
+tests_unit_test_finder_SOURCES = tests/unit/test_finder.c tests/trail.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h
+tests_unit_test_finder_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_finder_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_account
+endif
+tests_unit_test_account_SOURCES = tests/unit/test_account.c tests/trail.h \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h \
+	tests/fake/fake_worker.c tests/fake/fake_worker.h
+tests_unit_test_account_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_account_LDADD = libdaemon.a $(RELAY_TEST_LIBS)
