@@ -9,8 +9,10 @@ BUILD_PACKAGES="autoconf automake gcc libc6-dev make pkg-config libevent-dev
     libjansson-dev libcurl4-openssl-dev"
 SERVER_PACKAGES="python3 openssl dovecot-core dovecot-imapd dovecot-pop3d
     dovecot-lmtpd postfix"
-CHECK_PACKAGES="systemd systemd-container dbus binutils clang clang-format faketime libcmocka-dev mandoc
-    curl fish patch prometheus python3-pytest tmux xz-utils zsh"
+# iproute2 and nftables: a cable between two network namespaces, to cut.
+CHECK_PACKAGES="systemd systemd-container dbus binutils clang clang-format
+    faketime libcmocka-dev mandoc curl fish iproute2 nftables patch prometheus
+    python3-pytest tmux xz-utils zsh"
 FULL_PACKAGES="libclang-rt-14-dev fetchmail fdm"
 
 # Debian's python3: another one in PATH may lack pytest.
