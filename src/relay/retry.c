@@ -202,9 +202,13 @@ left(int64_t until, int64_t now)
 int64_t
 retry_wait(const struct store_pause *p, int64_t now, bool hurry)
 {
+	int64_t wait = left(p->not_before, now);
+	int64_t longest = p->not_before - p->since;
+
 	if (p->failures == 0 || (hurry && !p->firm))
 		return 0;
-	return left(p->not_before, now);
+	/* Nor one that is longer than it was made. */
+	return p->since > 0 && longest < wait ? longest : wait;
 }
 
 int64_t

@@ -312,6 +312,9 @@ test_wait(void **state)
 	/* the clock was set back by years */
 	p.failures = 1;
 	assert_true(retry_wait(&p, 1, false) <= DAY + DAY / 8);
+	p.since = NOW - 60;
+	assert_int_equal(retry_wait(&p, NOW - DAY, false), HOUR + 60);
+	assert_int_equal(retry_wait(&p, NOW + 1, false), HOUR - 1);
 }
 
 static void
