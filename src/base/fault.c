@@ -43,12 +43,25 @@ fault_quote(struct fault *f, struct span words)
 		room -= 2;
 	}
 	*p++ = '"';
+	f->quoted = (unsigned)(p - f->text);
 	ascii_clean(p, room - 2, words.p, words.n);
 	for (; *p != '\0'; p++)
 		if (*p == '"')
 			*p = '\'';
 	*p++ = '"';
 	*p = '\0';
+}
+
+char *
+fault_hint(const struct fault *f, const char *name, char *dst, size_t cap)
+{
+	dst[0] = '\0';
+	if (f->hint != NULL)
+		(void)snprintf(dst, cap, "; %s", f->hint);
+	else if (f->sign_in)
+		(void)snprintf(
+		    dst, cap, "; sign in again: mailhaul login %s", name);
+	return dst;
 }
 
 const char *

@@ -32,18 +32,35 @@ enum fault_when {
 	FAULT_UNKNOWN, /* the outcome itself is unknown: in doubt */
 };
 
+/* What went wrong on the way to a server, for those who know how it was
+ * configured and can say what to change. */
+enum fault_cause {
+	FAULT_CAUSE_OTHER,
+	FAULT_CAUSE_NAME,        /* the host has no address */
+	FAULT_CAUSE_CONNECT,     /* no connection to any of its addresses */
+	FAULT_CAUSE_SILENT,      /* a deadline passed */
+	FAULT_CAUSE_NOT_TLS,     /* what answered does not speak TLS */
+	FAULT_CAUSE_CERTIFICATE, /* it is not who it should be */
+};
+
 struct fault {
 	enum fault_scope scope;
 	enum fault_when when;
+	enum fault_cause cause;
 	const char *phase; /* static: "TLS", "login", "RCPT" ... */
 	unsigned code;     /* of the server, 0: it gave none */
-	bool login;        /* the credentials were refused */
+	/* Of its enhanced code, "5.subject.detail" (RFC 3463); 0.0: none. */
+	unsigned subject, detail;
+	bool content; /* it answered the message itself, no envelope */
+	bool login;   /* the credentials were refused */
 	/* Too many of us are there at once, or too much was sent today: nothing
 	 * is wrong, and it passes. */
 	bool busy;
 	bool question;       /* a person must decide first: mailhaul accept */
+	bool sign_in;        /* a person must sign in first: mailhaul login */
 	int64_t retry_after; /* seconds that the server asks for; 0: none */
 	const char *hint;    /* static or NULL: what the person can do */
+	unsigned quoted; /* where in text the server's words begin; 0: none */
 	char text[FAULT_TEXT_MAX];
 };
 
@@ -53,6 +70,11 @@ void fault_set(struct fault *f, enum fault_scope scope, enum fault_when when,
 
 /* Adds what the server said, cleaned, in quotes, behind the text. */
 void fault_quote(struct fault *f, struct span words);
+
+/* What follows the text: "; check the password", or how name signs in again;
+ * empty when there is nothing to do.  Returns dst. */
+char *fault_hint(
+    const struct fault *f, const char *name, char *dst, size_t cap);
 
 const char *fault_scope_name(enum fault_scope scope);
 const char *fault_when_name(enum fault_when when);

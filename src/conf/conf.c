@@ -483,6 +483,13 @@ read_account(struct loader *l, const config_setting_t *s)
 	inherit(a, e);
 }
 
+static bool
+needs_address(const struct conf_destination *d)
+{
+	return d->sender != CONF_SENDER_PRESERVE ||
+	       d->on_reject != CONF_ON_REJECT_HOLD;
+}
+
 static void
 default_sender(
     struct loader *l, struct conf_destination *d, const struct conf_entry *e)
@@ -494,7 +501,9 @@ default_sender(
 	else
 		conf_error(l->problems, e->at,
 		    "mail_from is missing, and user is no mail address that "
-		    "could stand in for it");
+		    "could stand in for it%s",
+		    needs_address(d) ? "; sender and on_reject put it in From"
+				     : "");
 }
 
 static void

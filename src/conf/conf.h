@@ -33,6 +33,9 @@ enum conf_auth {
 	CONF_AUTH_AUTO,
 	CONF_AUTH_PLAIN,
 	CONF_AUTH_LOGIN,
+	CONF_AUTH_SCRAM,
+	CONF_AUTH_XOAUTH2, /* this and the next: with a token, no password */
+	CONF_AUTH_OAUTHBEARER,
 };
 
 enum conf_after {
@@ -49,6 +52,17 @@ enum conf_first {
 	CONF_FIRST_SINCE, /* IMAP only */
 };
 
+enum conf_sender {
+	CONF_SENDER_PRESERVE,
+	CONF_SENDER_REWRITE,
+	CONF_SENDER_WRAP,
+};
+
+enum conf_on_reject {
+	CONF_ON_REJECT_HOLD,
+	CONF_ON_REJECT_WRAP,
+};
+
 enum conf_in_doubt {
 	CONF_IN_DOUBT_RESEND,
 	CONF_IN_DOUBT_HOLD,
@@ -59,11 +73,22 @@ struct conf_server {
 	char *host;
 	unsigned port; /* filled from protocol or tls when not given */
 	char *user;
-	char *password; /* reference, "scheme:rest"; never the secret itself */
+	char *password; /* reference, "scheme:rest"; never the secret itself;
+	                   NULL only when a token is used */
 	int auth;       /* enum conf_auth */
 	char *ca_file;  /* NULL: the system's */
 	bool pinned;
 	unsigned char pin[32]; /* SHA-256 of the server's certificate (DER) */
+	/* Where tokens come from; of use only to conf_server_uses_token(),
+	 * and then client_id, scope, token_url and one of the other URLs are
+	 * there.  All URLs are https. */
+	char *oauth_client_id;     /* public, no secret */
+	char *oauth_client_secret; /* reference; NULL: a public client */
+	char *oauth_scope;         /* blanks between */
+	char *oauth_token_url;
+	char *oauth_device_url;    /* RFC 8628; NULL: none */
+	char *oauth_authorize_url; /* RFC 6749 4.1.1; NULL: none */
+	char *oauth_ca_file;       /* for these URLs; NULL: the system's */
 };
 
 struct conf_destination {
@@ -72,7 +97,9 @@ struct conf_destination {
 	int tls;         /* enum conf_tls */
 	char *mail_from; /* envelope sender; never NULL */
 	char *recipient;
-	char *ehlo; /* NULL: find out */
+	char *ehlo;    /* NULL: find out */
+	int sender;    /* enum conf_sender */
+	int on_reject; /* enum conf_on_reject */
 };
 
 /* What of an account is fetched.  A name is UTF-8 as a person writes it.  A
@@ -103,6 +130,7 @@ struct conf_account {
 	size_t nfolders;
 	uint64_t interval;        /* seconds */
 	bool idle;                /* never with POP3 */
+	unsigned connections;     /* at a time */
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;
@@ -162,6 +190,10 @@ bool conf_account_equal(
 bool conf_destination_equal(
     const struct conf_destination *a, const struct conf_destination *b);
 bool conf_globals_equal(const struct conf *a, const struct conf *b);
+
+/* Whether it logs in with an OAuth token: auth says so, or is "auto" and there
+ * is an oauth_client_id. */
+bool conf_server_uses_token(const struct conf_server *s);
 
 /* Every option, a line each, tab-separated: scope, name, type, default, range
  * or choices, help.  "-" stands for none, "(required)" for no default. */

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -388,82 +386,6 @@ check_policies(struct check *k, size_t i)
 	}
 }
 
-/* --- files -------------------------------------------------------------- */
-
-/* systemd keeps these from others by other means than the mode. */
-static bool
-is_below_credentials(const char *path)
-{
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	size_t n = dir != NULL ? strlen(dir) : 0;
-
-	return n > 0 && strncmp(path, dir, n) == 0 && path[n] == '/' &&
-	       strstr(path, "/../") == NULL;
-}
-
-static void
-check_secret_file(struct check *k, const char *path, struct conf_place at)
-{
-	struct stat st;
-
-	if (path[0] != '/')
-		conf_error(
-		    k->problems, at, "password: file: wants an absolute path");
-	else if (lstat(path, &st) != 0)
-		conf_error(
-		    k->problems, at, "password: %s: %s", path, strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		conf_error(k->problems, at,
-		    "password: %s is not a regular file", path);
-	else if ((st.st_mode & 077) != 0 && !is_below_credentials(path))
-		conf_error(k->problems, at,
-		    "password: others can get at %s (mode %04o); chmod 600 it",
-		    path, (unsigned)st.st_mode & 07777);
-}
-
-static bool
-quotes_match(const char *s)
-{
-	char quote = '\0';
-
-	for (; *s != '\0'; s++)
-		if (quote == '\0' && (*s == '"' || *s == '\''))
-			quote = *s;
-		else if (*s == quote)
-			quote = '\0';
-	return quote == '\0';
-}
-
-static void
-check_command(struct check *k, const char *command, struct conf_place at)
-{
-	const char *program = command + strspn(command, " \t\"'");
-
-	if (*program != '/')
-		conf_error(k->problems, at,
-		    "password: command: begins with the absolute path of a "
-		    "program");
-	if (!quotes_match(command))
-		conf_error(k->problems, at,
-		    "password: command: has a quote that is not closed");
-}
-
-static void
-check_server(
-    struct check *k, const struct conf_server *s, const struct conf_entry *e)
-{
-	const char *password = s->password;
-	struct conf_place at = conf_place_of(e, "password");
-
-	if (password != NULL && strncmp(password, "file:", 5) == 0)
-		check_secret_file(k, password + 5, at);
-	if (password != NULL && strncmp(password, "command:", 8) == 0)
-		check_command(k, password + 8, at);
-	if (s->ca_file != NULL && access(s->ca_file, R_OK) != 0)
-		conf_error(k->problems, conf_place_of(e, "ca_file"),
-		    "ca_file: %s: %s", s->ca_file, strerror(errno));
-}
-
 void
 conf_check(
     struct conf *c, const struct conf_places *at, struct conf_problems *p)
@@ -476,8 +398,8 @@ conf_check(
 		check_destination_name(&k, i);
 		check_destination_port(&k, i);
 		check_loops(&k, i);
-		check_server(
-		    &k, &c->destinations[i].server, &at->destinations[i]);
+		conf_check_server(
+		    p, &c->destinations[i].server, &at->destinations[i]);
 	}
 	for (size_t i = 0; i < c->naccounts; i++) {
 		check_account_name(&k, i);
@@ -485,6 +407,6 @@ conf_check(
 		check_folder_names(&k, i);
 		check_policies(&k, i);
 		resolve_destinations(&k, i);
-		check_server(&k, &c->accounts[i].server, &at->accounts[i]);
+		conf_check_server(p, &c->accounts[i].server, &at->accounts[i]);
 	}
 }

@@ -53,6 +53,10 @@ bool conf_scan(const char *file, struct conf_problems *p);
 void conf_check(
     struct conf *c, const struct conf_places *at, struct conf_problems *p);
 
+/* Its part for one account or destination: who logs in, and how. */
+void conf_check_server(struct conf_problems *p, const struct conf_server *s,
+    const struct conf_entry *e);
+
 /* What an account and a folder both have; the fields are in that structure. */
 struct conf_policy {
 	int *after;

@@ -40,6 +40,7 @@ option_free(const struct option *o, void *structure)
 	case OPTION_EHLO:
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
+	case OPTION_URL:
 	case OPTION_CREDENTIAL:
 	case OPTION_LOOPBACK:
 	case OPTION_FOLDER_NAME:
@@ -163,6 +164,7 @@ option_equal(const struct option *o, const void *a, const void *b)
 	case OPTION_EHLO:
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
+	case OPTION_URL:
 	case OPTION_CREDENTIAL:
 	case OPTION_LOOPBACK:
 	case OPTION_FOLDER_NAME:

@@ -51,17 +51,6 @@ behind(const char *text, const char *word)
 	return strncmp(text, word, n) == 0 ? text + n : NULL;
 }
 
-/* The folder that is moved to is written as the server names it: what is not
- * ASCII is in modified UTF-7 (RFC 3501 5.1.3). */
-static bool
-is_ascii_folder(const char *s)
-{
-	for (const char *p = s; *p != '\0'; p++)
-		if (!ascii_is_print(*p))
-			return false;
-	return folder_name_is_legal(s);
-}
-
 bool
 option_set_after(const struct option *o, const char *text, void *structure)
 {
@@ -75,7 +64,7 @@ option_set_after(const struct option *o, const char *text, void *structure)
 		*p.after = CONF_AFTER_DELETE_AFTER;
 		return option_set_period(o, period, p.after_period);
 	}
-	if (folder != NULL && is_ascii_folder(folder)) {
+	if (folder != NULL && folder_name_is_legal(folder)) {
 		*p.after = CONF_AFTER_MOVE;
 		*p.after_folder = mem_strdup(folder);
 		return true;

@@ -27,6 +27,7 @@ enum option_type {
 	OPTION_EHLO,       /* host name or address literal: "[192.0.2.1]" */
 	OPTION_ADDRESS,    /* local@domain, ASCII, no spaces or <> */
 	OPTION_FILE,       /* absolute path */
+	OPTION_URL,        /* https://host[:port]/path, nothing else */
 	OPTION_CREDENTIAL, /* credential: file: command: env: */
 	OPTION_CHOICE,     /* one of choices; stored as its index (int) */
 	OPTION_BOOL,

@@ -49,6 +49,7 @@ static const char *const type_names[] = {
 	[OPTION_EHLO] = "host",
 	[OPTION_ADDRESS] = "address",
 	[OPTION_FILE] = "file",
+	[OPTION_URL] = "url",
 	[OPTION_CREDENTIAL] = "credential",
 	[OPTION_CHOICE] = "choice",
 	[OPTION_BOOL] = "boolean",
@@ -195,6 +196,36 @@ is_credential(const char *s)
 	       (strncmp(s, "command:", 8) == 0 && s[8] != '\0');
 }
 
+/* RFC 3986, as narrow as the endpoints of RFC 6749 need it: no user, no
+ * fragment, and never without TLS, because secrets travel there. */
+static bool
+is_url(const char *s)
+{
+	static const char scheme[] = "https://";
+	char host[HOST_MAX_BYTES + 1] = "";
+	size_t n, port;
+	uint64_t number = 0;
+
+	for (const char *p = s; *p != '\0'; p++)
+		if (!ascii_is_print(*p) || strchr(" \"<>\\^`{|}#", *p) != NULL)
+			return false;
+	if (strncmp(s, scheme, strlen(scheme)) != 0 ||
+	    strlen(s) > TEXT_MAX_BYTES)
+		return false;
+	s += strlen(scheme);
+	n = strcspn(s, ":/");
+	if (n >= sizeof(host) || s[n + strcspn(s + n, "/")] != '/')
+		return false;
+	memcpy(host, s, n);
+	s += n;
+	port = strcspn(s, "/");
+	return is_host(host) &&
+	       (port == 0 ||
+		   (port <= 6 &&
+		       span_uint(span_make(s + 1, port - 1), 65535, &number) &&
+		       number > 0));
+}
+
 /* An address that only this machine can reach, and a port. */
 static bool
 is_loopback(const char *s)
@@ -239,6 +270,8 @@ is_string_of(enum option_type type, const char *s)
 		return option_is_address(s);
 	case OPTION_FILE:
 		return s[0] == '/' && is_text(s, PATH_MAX_BYTES);
+	case OPTION_URL:
+		return is_url(s);
 	case OPTION_CREDENTIAL:
 		return is_credential(s);
 	case OPTION_LOOPBACK:
@@ -426,6 +459,7 @@ option_set(const struct option *o, const char *text, void *structure)
 	case OPTION_EHLO:
 	case OPTION_ADDRESS:
 	case OPTION_FILE:
+	case OPTION_URL:
 	case OPTION_CREDENTIAL:
 	case OPTION_LOOPBACK:
 		break;
@@ -512,6 +546,8 @@ static const char *const wants[] = {
 			"address such as \"[192.0.2.1]\"",
 	[OPTION_ADDRESS] = "a mail address alone, such as \"me@example.net\"",
 	[OPTION_FILE] = "an absolute path such as \"/etc/ssl/my-ca.pem\"",
+	[OPTION_URL] = "an address that begins with https:// and has a path, "
+		       "such as \"https://login.example.net/token\"",
 	[OPTION_CREDENTIAL] =
 	    "the place where the secret is kept, never the secret itself: "
 	    "\"file:/etc/mailhaul/secrets/NAME\" (mode 0600), "

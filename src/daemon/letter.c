@@ -8,10 +8,10 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/loop.h"
+#include "relay/parcel.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
 #include "relay/trace.h"
@@ -24,7 +24,7 @@ struct letter {
 	void *arg;
 	struct spool_pool *pool; /* owned */
 	struct spool *spool;     /* what is the same for all destinations */
-	struct buf head;         /* and what is not */
+	struct parcel *parcel;   /* with what is not */
 	struct sink_envelope envelope;
 	struct sink_job job;
 	size_t number;     /* of the sink that is next */
@@ -41,21 +41,13 @@ static void
 letter_free(struct letter *l)
 {
 	timer_free(&l->turn);
+	parcel_free(&l->parcel);
 	spool_unref(&l->spool);
 	spool_pool_free(&l->pool);
-	buf_free(&l->head);
 	free(l->avoid);
 	free(l->to);
 	free(l->via);
 	free(l);
-}
-
-static struct span
-on_head(void *arg)
-{
-	struct letter *l = arg;
-
-	return buf_span(&l->head);
 }
 
 /* There is no record to wait for: should it go out twice, it does. */
@@ -119,18 +111,21 @@ submit(struct letter *l)
 {
 	const struct conf_destination *d = sink_destination(l->sink);
 
-	buf_free(&l->head);
+	char from[400];
+
 	/* Many servers want the address of the login there. */
-	buf_addf(&l->head, "From: mailhaul <%s>\r\n", d->mail_from);
+	snprintf(from, sizeof(from), "From: mailhaul <%s>\r\n", d->mail_from);
+	parcel_free(&l->parcel);
+	l->parcel = parcel_new(l->spool, span_str(from));
+	parcel_preserve(l->parcel);
 	l->envelope = (struct sink_envelope){
 		.sender = l->again ? d->mail_from : "",
 		.recipient = l->to,
 	};
 	l->job = (struct sink_job){
 		.envelope = &l->envelope,
-		.spool = l->spool,
+		.parcel = l->parcel,
 		.trace = l->id,
-		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,
 		.arg = l,
@@ -206,7 +201,6 @@ letter_send(const struct letter_terms *t,
 	l->arg = arg;
 	fault_set(&l->fault, FAULT_DESTINATION, FAULT_LATER, "notify",
 	    "no destination works that is not the problem itself");
-	buf_init(&l->head, 1024);
 	l->pool = spool_pool_new(-1, LETTER_MAX);
 	l->spool = spool_new(l->pool, "", LETTER_MAX);
 	write_letter(l, t);

@@ -17,11 +17,13 @@
 struct conf;
 struct net;
 struct store;
+struct tokens;
 struct supervisor;
 
 struct supervisor_options {
 	struct net *net;
-	struct conf *conf; /* a reference is taken */
+	struct tokens *tokens; /* NULL: there are none */
+	struct conf *conf;     /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */
 	bool once;     /* poll every account once, then stop */

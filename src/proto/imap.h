@@ -30,7 +30,7 @@
 #define IMAP_SET_MAX 8000     /* bytes of a UID set in one command */
 #define IMAP_TEXT_MAX 2048    /* of a status or challenge; the rest is cut */
 #define IMAP_PARTS 2          /* literals in one command */
-#define IMAP_MAILBOX_MAX 1024 /* of a listed name; longer are left out */
+#define IMAP_MAILBOX_MAX 1024 /* of a listed name */
 #define IMAP_KEYWORD_MAX 64   /* with NUL */
 
 /* What a folder is for (RFC 6154). */
@@ -130,7 +130,7 @@ enum imap_event_kind {
 	IMAP_EV_BODY,       /* text is a piece of it */
 	IMAP_EV_FETCHED, /* end of one FETCH response: uid, what came with it */
 	IMAP_EV_MAILBOX, /* one of a LIST answer: text is its name, noselect,
-	                    special */
+	                    special; text is empty: it is too long */
 	IMAP_EV_IDLING,  /* from now on the server tells of changes */
 	IMAP_EV_EXISTS,  /* the mailbox holds a new number of messages */
 	IMAP_EV_EXPUNGED, /* somebody removed a message */
@@ -224,8 +224,9 @@ void imap_wrote(struct imap *m, size_t n);
 bool imap_simple(
     struct imap *m, enum imap_command cmd); /* CAPABILITY NOOP .. */
 bool imap_login(struct imap *m, struct span user, struct span secret);
-/* initial (base64; empty: none) is sent at once only with SASL-IR; without,
- * it answers the first challenge, which then causes no event. */
+/* initial (base64; empty: none) is sent at once only with SASL-IR, and when it
+ * fits into a command line; else it answers the first challenge, which then
+ * causes no event. */
 bool imap_authenticate(
     struct imap *m, const char *mechanism, struct span initial);
 bool imap_auth_line(struct imap *m, struct span base64);

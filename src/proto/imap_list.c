@@ -117,9 +117,10 @@ imap_take_list_rest(struct imap *m, const struct imap_token *t)
 	if (t->kind != IMAP_TOKEN_EOL)
 		return;
 	imap_end_line(m);
-	if (m->listed.too_long || m->listed.len == 0)
+	if (!m->listed.too_long && m->listed.len == 0)
 		return;
-	e.text = span_make(m->listed.name, m->listed.len);
+	if (!m->listed.too_long)
+		e.text = span_make(m->listed.name, m->listed.len);
 	e.special = m->listed.special;
 	e.noselect = m->listed.noselect;
 	imap_give(m, &e);

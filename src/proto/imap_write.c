@@ -36,6 +36,10 @@ const struct imap_row imap_rows[] = {
 _Static_assert(sizeof(imap_rows) / sizeof(imap_rows[0]) == IMAP_COMMANDS,
     "every IMAP command has a row");
 
+/* In the command line, of which servers need not take more than 8192 bytes
+ * (RFC 9051 section 4). */
+#define INITIAL_MAX 8000
+
 /* --- one command --------------------------------------------------------- */
 
 struct command {
@@ -327,7 +331,7 @@ imap_authenticate(struct imap *m, const char *mechanism, struct span initial)
 	         !has_only(initial, in_base64);
 	put_text(&c, " ");
 	put_text(&c, mechanism);
-	if (initial.n > 0 && m->caps.sasl_ir) {
+	if (initial.n > 0 && m->caps.sasl_ir && initial.n <= INITIAL_MAX) {
 		put_text(&c, " ");
 		put(&c, initial);
 	} else if (initial.n > 0) {

@@ -2,9 +2,8 @@
 #include "relay/retry.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "base/ascii.h"
+#include "relay/phrase.h"
 
 #define MINUTE INT64_C(60) /* seconds */
 #define HOUR (60 * MINUTE)
@@ -22,6 +21,8 @@
 #define WORDS_CAP HOUR
 #define CONNECT_FIRST 30
 #define CONNECT_CAP (30 * MINUTE)
+#define ROUTINE_SPAN (10 * MINUTE)
+#define ROUTINE_MAX 3          /* in that time */
 #define PATIENCE (10 * MINUTE) /* with what may pass */
 
 /* No pause is longer, whatever a server or a clock says. */
@@ -78,6 +79,23 @@ retry_message(const struct fault *f)
 	if (f->scope != FAULT_MESSAGE)
 		return RETRY_RESTORE;
 	return f->when == FAULT_NEVER ? RETRY_HOLD : RETRY_DEFER;
+}
+
+/* RFC 3463: 6 is about the content, 7 about policy and security.  What is full,
+ * too large, unknown or in a circle stays so in any wrapping. */
+bool
+retry_wrapped(const struct fault *f)
+{
+	if (f->scope != FAULT_MESSAGE || f->when != FAULT_NEVER ||
+	    f->code / 100 != 5 || f->code == 552)
+		return false;
+	if (f->subject == 6 || f->subject == 7)
+		return true;
+	if (f->subject == 1) /* the sender's address, says the sender's field */
+		return f->detail == 7 || f->detail == 8;
+	if (f->subject == 2)
+		return f->detail == 252; /* SendAsDenied */
+	return f->subject == 0 && f->content;
 }
 
 int64_t
@@ -190,6 +208,22 @@ retry_destination(
 	return add_failure(p, f, destination_pause(f, p->failures + 1), t);
 }
 
+bool
+retry_routine(struct retry_routine *r, struct fault *f, int64_t now)
+{
+	if (f->when != FAULT_NOW)
+		return false;
+	if (now < r->since || now - r->since >= ROUTINE_SPAN)
+		*r = (struct retry_routine){ .since = now };
+	if (r->count < ROUTINE_MAX && (!f->login || r->refused == 0)) {
+		r->count++;
+		r->refused += f->login;
+		return true;
+	}
+	f->when = f->login ? FAULT_NEVER : FAULT_LATER;
+	return false;
+}
+
 /* A clock that was set back must not make a pause of years. */
 static int64_t
 left(int64_t until, int64_t now)
@@ -225,58 +259,83 @@ retry_login_wait(const struct store_pause *p, int64_t now)
 
 /* --- what servers say */
 
-static const char *
-find(const char *text, const char *phrase)
+static bool
+is_login(const struct fault *f)
 {
-	size_t n = strlen(phrase);
-
-	for (; *text != '\0'; text++)
-		if (strncasecmp(text, phrase, n) == 0)
-			return text + n;
-	return NULL;
+	return f->login || strcmp(f->phase, "login") == 0 ||
+	       strcmp(f->phase, "AUTH") == 0;
 }
 
-/* "Request is throttled. Suggested Backoff Time: 178755 milliseconds" */
-static int64_t
-suggested(const char *text)
+/* Who asks us to wait has not refused the password. */
+static void
+hear_wait(struct fault *f, int64_t seconds)
 {
-	const char *p = find(text, "Suggested Backoff Time:");
-	int64_t ms = 0;
+	f->retry_after = larger(f->retry_after, seconds);
+	if (f->when == FAULT_NEVER)
+		return;
+	f->login = false;
+	f->hint = f->busy ? "another session has the mailbox open, or there "
+	                    "are too many: close it, or wait"
+	                  : "wait as long as the server asks";
+}
 
-	if (p == NULL)
-		return 0;
-	while (*p == ' ')
-		p++;
-	for (; *p >= '0' && *p <= '9' && ms < DAY * 1000; p++)
-		ms = ms * 10 + (*p - '0');
-	return (ms + 999) / 1000;
+/* "5.7.1 no": RFC 2034 */
+static void
+read_enhanced(struct fault *f, struct span words)
+{
+	struct span rest = words;
+	struct span first = span_cut(&rest, ' ');
+	struct span class = span_cut(&first, '.');
+	struct span subject = span_cut(&first, '.');
+	uint64_t c, s, d;
+
+	if (!span_uint(class, 5, &c) || c < 2 || !span_uint(subject, 999, &s) ||
+	    !span_uint(first, 999, &d))
+		return;
+	f->subject = (unsigned)s;
+	f->detail = (unsigned)d;
 }
 
 void
 retry_hear(struct fault *f, struct span words)
 {
-	static const char *const crowded[] = {
-		"too many simultaneous",
-		"too many connections",
-		"too many concurrent",
-		"authenticated but not connected",
-		"maximum number of connections",
-		"maildrop already locked",
-		"mailbox is locked",
-	};
-	char text[FAULT_TEXT_MAX];
+	const struct phrase *p = phrase_find(words);
+	int64_t pause;
 
-	ascii_clean(text, sizeof(text), words.p, words.n);
-	f->retry_after = larger(f->retry_after, suggested(text));
-	if (f->scope != FAULT_ACCOUNT)
+	read_enhanced(f, words);
+	if (p == NULL)
 		return;
-	for (size_t i = 0; i < sizeof(crowded) / sizeof(crowded[0]); i++)
-		if (find(text, crowded[i]) != NULL)
-			f->busy = true;
-	/* Who asks us to wait has not refused the password. */
-	if (f->when != FAULT_NEVER && (f->busy || f->retry_after > 0)) {
+	switch (p->kind) {
+	case PHRASE_BUSY:
+		if (f->scope != FAULT_ACCOUNT)
+			break;
+		f->busy = true;
+		hear_wait(f, 0);
+		break;
+	case PHRASE_WAIT:
+		pause = larger(p->seconds, phrase_backoff(words));
+		if (pause > 0)
+			hear_wait(f, pause);
+		break;
+	case PHRASE_EXPIRED:
+		if (f->scope == FAULT_MESSAGE)
+			break;
+		f->when = FAULT_NOW;
 		f->login = false;
 		f->hint = NULL;
+		break;
+	case PHRASE_LOGIN:
+		if (!is_login(f))
+			break;
+		f->login = true;
+		f->when = FAULT_NEVER;
+		f->hint = p->hint;
+		break;
+	case PHRASE_SENDER:
+		/* Where MAIL was refused, it is about mail_from. */
+		if (!is_login(f) && f->hint == NULL)
+			f->hint = p->hint;
+		break;
 	}
 }
 

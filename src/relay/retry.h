@@ -8,7 +8,9 @@
  *   a message refused for now     deferred: again at the next poll, after 30
  *                                 minutes, 1 and 2 hours, then every
  *                                 retry_max; held after give_up
- *   a message refused for good    held: a person decides; never deleted
+ *   a message refused for good    held: a person decides; never deleted; with
+ *                                 on_reject = wrap, once enclosed in another
+ *                                 first, if its content or sender was refused
  *   an unknown outcome            stays in doubt: sent again, announced
  *   the destination or we failed  nothing is said about the message: as before
  *
@@ -18,6 +20,8 @@
  *                                 user
  *     that is in use already      an account: 1 to 5 minutes
  *     that has its daily limit    a destination: an hour, doubling to 6
+ *   whose access token ran out    routine: at once, a few times
+ *   or was refused                at once, one time; then as a refused login
  *   an account that fails         the next polls at its interval, doubling to
  *                                 an hour
  *   a destination that refuses    everybody, until somebody changes something:
@@ -51,6 +55,10 @@ enum retry_verdict {
 
 enum retry_verdict retry_message(const struct fault *f);
 
+/* Held, it would be; but it was refused for what it says or whom it is from, so
+ * that it may be taken enclosed in another message. */
+bool retry_wrapped(const struct fault *f);
+
 /* One message's refusals for now. */
 struct retry_tries {
 	unsigned refusals;  /* with this one */
@@ -80,6 +88,17 @@ bool retry_account(struct store_pause *pause, const struct fault *f,
     const struct retry_terms *t);
 bool retry_destination(struct store_pause *pause, const struct fault *f,
     const struct retry_terms *t);
+
+/* FAULT_NOW is routine: an access token ran out, or was refused and there may
+ * be a better one.  True: try again at once, on a new connection; it is no
+ * failure.  But nobody tries in circles: a token is refused once, and three
+ * times in ten minutes is too often for anything; then f becomes one that
+ * waits. */
+struct retry_routine {
+	int64_t since;           /* wall clock */
+	unsigned count, refused; /* from then on */
+};
+bool retry_routine(struct retry_routine *r, struct fault *f, int64_t now);
 
 /* Seconds that are left of a pause.  hurry: somebody asked for it now, which
  * ends the pauses that are only ours, not one that protects a login or that

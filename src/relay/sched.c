@@ -187,7 +187,8 @@ sched_hold(struct sched *s, struct sched_job *j)
 	struct sched_host *h = j->host;
 
 	if (h->holds + 1 + reserved(j) >= s->limits.per_host ||
-	    s->holds + 1 >= s->limits.total)
+	    s->holds + 1 >= s->limits.total ||
+	    (j->max > 0 && j->holds + 1 >= j->max))
 		return false;
 	sched_done(s, j);
 	h->hoping -= j->hopes;

@@ -12,9 +12,9 @@
  * a host spacing passes.
  *
  * A session that watches (IMAP IDLE) keeps its place for as long as it lasts.
- * One place of each host and one of all are never given away like that, so that
- * polls go on; and the first mailbox of every account comes before the second
- * of any.
+ * One place of each account, one of each host and one of all are never given
+ * away like that, so that polls go on; and the first mailbox of every account
+ * comes before the second of any.
  */
 #ifndef RELAY_SCHED_H
 #define RELAY_SCHED_H
@@ -30,9 +30,12 @@ struct sched_limits {
 
 struct sched_host;
 
-/* One account.  Private to sched.c but for arg. */
+/* One account, or who else wants a session.  Private to sched.c but for the
+ * first three, which are the owner's. */
 struct sched_job {
-	void *arg;               /* of the owner */
+	void *arg;
+	void (*run)(void *arg);  /* it has a place now; see checkup.h */
+	unsigned max;            /* places of its own; 0: no limit */
 	struct sched_host *host; /* foreign; NULL: not added */
 	TAILQ_ENTRY(sched_job) link;
 	int64_t due;

@@ -2,6 +2,7 @@
 #include "relay/session.h"
 
 #include "conf/conf.h"
+#include "relay/phrase.h"
 #include "relay/retry.h"
 #include "relay/server.h"
 
@@ -40,6 +41,8 @@ session_send(struct session *s)
 void
 session_down(struct session *s, const struct fault *f)
 {
+	if (f != NULL && f->when == FAULT_NOW && !f->login)
+		login_expired(&s->login);
 	login_clear(&s->login);
 	conn_close(&s->conn);
 	s->source.events->down(s->source.arg, f);
@@ -58,6 +61,36 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 		retry_hear(&f, words);
 	}
 	session_down(s, &f);
+}
+
+void
+session_passed(struct session *s, enum step step, struct span text)
+{
+	s->greeted = true;
+	steps_passed(s->steps, step, text);
+}
+
+void
+session_out_of_step(struct session *s, const char *protocol, struct span why)
+{
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, s->machine->phase(s),
+	    "the server does not speak %s as it should: %.*s", protocol,
+	    (int)why.n, why.p);
+	if (!s->greeted)
+		f.hint = server_protocol_hint(s->machine->kind);
+	session_down(s, &f);
+}
+
+bool
+session_ended_by(struct session *s, struct span words)
+{
+	if (!phrase_ends_session(words))
+		return false;
+	session_fail(
+	    s, FAULT_LATER, "the server ends the session", words, NULL);
+	return true;
 }
 
 /* --- login */
@@ -79,8 +112,19 @@ on_secret(void *arg, const struct fault *f)
 void
 session_start_login(struct session *s)
 {
-	login_start(&s->login, s->net->loop, s->conn, &s->account->server,
-	    FAULT_ACCOUNT, on_secret, s);
+	const struct login_terms terms = {
+		.loop = s->net->loop,
+		.tokens = s->tokens,
+		.server = &s->account->server,
+		.scope = FAULT_ACCOUNT,
+		.ready = on_secret,
+		.arg = s,
+	};
+
+	if (s->steps != NULL && s->steps->no_login != NULL)
+		session_down(s, s->steps->no_login);
+	else
+		login_start(&s->login, &terms, s->conn);
 }
 
 void
@@ -98,7 +142,10 @@ session_challenge(struct session *s, struct span challenge)
 void
 session_logged_in(struct session *s, unsigned delay)
 {
-	login_clear(&s->login);
+	session_passed(s, STEP_LOGIN,
+	    span_str(s->login.mechanism != NULL ? s->login.mechanism
+						: s->machine->plain_login));
+	login_done(&s->login);
 	s->source.events->logged_in(s->source.arg, delay);
 }
 
@@ -142,12 +189,32 @@ on_wrote(void *arg, size_t n)
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+on_passed(void *arg, enum conn_step step, const char *text,
+    const struct tls_facts *tls)
 {
-	session_down(arg, f);
+	static const enum step steps[] = {
+		[CONN_NAMED] = STEP_NAME,
+		[CONN_CONNECTED] = STEP_CONNECT,
+		[CONN_SECURED] = STEP_TLS,
+	};
+	const struct session *s = arg;
+
+	if (s->steps != NULL)
+		s->steps->passed(s->steps->arg, steps[step], text, tls);
+}
+
+static void
+on_down(void *arg, const struct fault *fault)
+{
+	struct session *s = arg;
+	struct fault f = *fault;
+
+	server_advise(&f, &s->account->server, s->machine->kind);
+	session_down(s, &f);
 }
 
 static const struct conn_handler handler = {
+	.passed = on_passed,
 	.up = on_up,
 	.data = on_data,
 	.out = on_out,
@@ -167,8 +234,10 @@ session_open(struct session *s, const struct source_driver *driver,
 	s->source.arg = owner->arg;
 	s->machine = machine;
 	s->net = owner->net;
+	s->tokens = owner->tokens;
 	s->conf = owner->conf;
 	s->account = owner->account;
+	s->steps = owner->steps;
 	s->conn = conn_open(s->net, &target, &handler, s);
 }
 

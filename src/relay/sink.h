@@ -24,11 +24,12 @@
 struct conf;
 struct conf_destination;
 struct net;
+struct parcel;
 struct sink;
 struct sink_line; /* one connection: private to the driver */
-struct spool;
 struct store_pause;
 struct tally_destination;
+struct tokens;
 
 /* Of a letter of our own: not one message on its way through us.  What a
  * server thinks of it says nothing about the others. */
@@ -40,13 +41,10 @@ struct sink_envelope {
 struct sink_job {
 	/* set by the owner */
 	const struct sink_envelope *envelope; /* foreign; NULL: as configured */
-	struct spool *spool; /* foreign; complete; outlives the job */
-	const char *trace;   /* foreign; to show in a delivery report */
+	struct parcel *parcel;                /* foreign; outlives the job */
+	const char *trace; /* foreign; to show in a delivery report */
 	/* For people; accounts take turns.  Foreign; NULL: of our own. */
 	const char *account, *uid;
-	/* What stands in front of the message; asked for once per turn, valid
-	 * until the verdict. */
-	struct span (*head)(void *arg);
 	/* The envelope is on its way: make the in-doubt record durable.  Called
 	 * again when a line broke before the end of data could be on the wire,
 	 * and the message has another turn on a new one. */
@@ -62,8 +60,9 @@ struct sink_job {
 	bool permitted;
 };
 
-struct sink *sink_open(
-    struct net *n, const struct conf *conf, const struct conf_destination *d);
+/* t NULL: there are no tokens. */
+struct sink *sink_open(struct net *n, struct tokens *t, const struct conf *conf,
+    const struct conf_destination *d);
 /* Says goodbye on lines that are idle, drops the others; jobs must be gone. */
 void sink_close(struct sink **s);
 
@@ -98,6 +97,9 @@ bool sink_withdraw(struct sink *s, struct sink_job *job);
  * changed is told as by sink_remember(). */
 void sink_pause(struct sink *s);
 void sink_resume(struct sink *s);
+
+/* A check of its settings was refused, as a message would have been. */
+void sink_login_refused(struct sink *s, const struct fault *f);
 
 struct sink_status {
 	const char *doing; /* static: "idle", "connecting", "sending" */

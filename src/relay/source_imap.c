@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "proto/imap_name.h"
 #include "relay/retry.h"
@@ -28,7 +29,7 @@
 /* RFC 5530 says what a refusal means; one without a code may be a wrong
  * password, so it is treated as carefully. */
 static void
-login_refused(struct source_imap *s, const struct imap_event *ev)
+on_refused(struct source_imap *s, const struct imap_event *ev)
 {
 	struct fault f;
 
@@ -39,9 +40,9 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 	    "in their settings, and an app password";
 	if (ev->code == IMAP_CODE_UNAVAILABLE || ev->code == IMAP_CODE_INUSE ||
 	    ev->code == IMAP_CODE_LIMIT || ev->status == IMAP_BAD) {
-		f.hint = NULL;
 		f.busy =
 		    ev->code == IMAP_CODE_INUSE || ev->code == IMAP_CODE_LIMIT;
+		f.hint = f.busy ? SESSION_IN_USE : SESSION_NOT_NOW;
 	} else {
 		f.login = true;
 		if (ev->code == IMAP_CODE_AUTHENTICATIONFAILED ||
@@ -50,6 +51,7 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 			f.when = FAULT_NEVER;
 	}
 	retry_hear(&f, ev->text);
+	login_refused(&s->session.login, ev->text, &f);
 	session_down(&s->session, &f);
 }
 
@@ -78,7 +80,11 @@ log_in(struct session *session)
 static void
 on_capability(struct source_imap *s)
 {
+	char text[STEPS_TEXT_MAX];
+
 	if (!s->logged_in) {
+		steps_imap(&s->imap.caps, text);
+		session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
 		session_start_login(&s->session);
 		return;
 	}
@@ -94,6 +100,21 @@ need_capability(struct source_imap *s)
 		on_capability(s);
 	else
 		imap_simple(&s->imap, IMAP_CAPABILITY);
+}
+
+static void
+on_greeting(struct source_imap *s, const struct imap_event *ev)
+{
+	struct span words = ev->text;
+
+	/* The code in front is for machines. */
+	if (words.n > 0 && words.p[0] == '[' &&
+	    memchr(words.p, ']', words.n) != NULL) {
+		span_cut(&words, ']');
+		words = span_skip(words, words.n > 0 && words.p[0] == ' ');
+	}
+	session_passed(&s->session, STEP_GREETING, words);
+	need_capability(s);
 }
 
 /* --- one mailbox after the other */
@@ -186,8 +207,11 @@ on_selected(struct source_imap *s, const struct imap_event *ev)
 	};
 
 	if (ev->status != IMAP_OK)
-		refuse_mailbox(s, FAULT_NEVER, "refused", ev->text,
-		    "check that the mailbox exists and may be read");
+		refuse_mailbox(s, FAULT_NEVER,
+		    ev->code == IMAP_CODE_NONEXISTENT
+			? "the folder is not there"
+			: "refused",
+		    ev->text, "check that the mailbox exists and may be read");
 	else if (!box->have_uidvalidity || box->uidvalidity == 0 ||
 		 box->uidvalidity > UIDVALIDITY_MAX)
 		refuse_mailbox(s, FAULT_NEVER,
@@ -239,8 +263,13 @@ on_folder(struct source_imap *s, const struct imap_event *ev)
 	char name[IMAP_NAME_MAX];
 	struct source_folder folder = { .special = 0 };
 
-	if (ev->noselect || !imap_name_decode(ev->text, name, sizeof(name)))
+	if (ev->noselect)
 		return;
+	if (ev->text.n == 0 ||
+	    !imap_name_decode(ev->text, name, sizeof(name))) {
+		s->unnamed++;
+		return;
+	}
 	folder.name = span_str(name);
 	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
 		if (ev->special & bits[i][0])
@@ -248,11 +277,27 @@ on_folder(struct source_imap *s, const struct imap_event *ev)
 	s->session.source.events->folder(s->session.source.arg, &folder);
 }
 
+/* Once in a session: every pattern that meets them would say it again. */
+static void
+tell_unnamed(struct source_imap *s)
+{
+	if (s->unnamed > 0 && !s->told_unnamed) {
+		s->told_unnamed = true;
+		log_line(LOG_WARNING,
+		    "%s: folders left out: %u, as their names are too long or "
+		    "not in modified UTF-7, as IMAP wants it; rename them on "
+		    "the server",
+		    s->session.account->name, s->unnamed);
+	}
+	s->unnamed = 0;
+}
+
 static void
 on_foldered(struct source_imap *s, const struct imap_event *ev)
 {
 	struct fault f;
 
+	tell_unnamed(s);
 	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "LIST", "refused");
 	fault_quote(&f, ev->text);
 	s->session.source.events->foldered(
@@ -312,8 +357,14 @@ on_exists(struct source_imap *s)
 static void
 on_login_done(struct source_imap *s, const struct imap_event *ev)
 {
+	struct fault f;
+
 	if (ev->status != IMAP_OK) {
-		login_refused(s, ev);
+		on_refused(s, ev);
+		return;
+	}
+	if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 		return;
 	}
 	session_logged_in(&s->session, 0);
@@ -326,14 +377,17 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 {
 	bool ok = ev->status == IMAP_OK;
 
+	/* A refused login has its own say about these words. */
+	if (!ok && s->logged_in && session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case IMAP_GREETING:
 	case IMAP_CAPABILITY:
 		if (!ok)
 			session_fail(&s->session, FAULT_LATER, "refused",
-			    ev->text, NULL);
+			    ev->text, SESSION_TURNED_AWAY);
 		else if (ev->cmd == IMAP_GREETING)
-			need_capability(s);
+			on_greeting(s, ev);
 		else
 			on_capability(s);
 		break;
@@ -409,12 +463,11 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_EV_BYE:
 		if (!s->leaving)
 			session_fail(&s->session, FAULT_LATER,
-			    "the server says goodbye", ev->text, NULL);
+			    "the server says goodbye", ev->text,
+			    s->session.greeted ? NULL : SESSION_TURNED_AWAY);
 		break;
 	case IMAP_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak IMAP as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session, "IMAP", ev->text);
 		break;
 	case IMAP_EV_MAILBOX:
 		on_folder(s, ev);
@@ -505,6 +558,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "LOGIN",
+	.kind = SERVER_IMAP,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

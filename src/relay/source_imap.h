@@ -23,9 +23,11 @@ struct source_imap {
 	const char *name;                 /* foreign; UTF-8 */
 	bool read_only;
 	const struct conf_folder *next; /* to be opened behind the marks */
-	bool fresh;   /* something came since the listing was asked for */
-	bool watch;   /* begin an IDLE behind the marks */
-	bool unwatch; /* end the IDLE when it has begun */
+	bool fresh;        /* something came since the listing was asked for */
+	bool watch;        /* begin an IDLE behind the marks */
+	bool unwatch;      /* end the IDLE when it has begun */
+	unsigned unnamed;  /* folders of a LIST whose names are none ... */
+	bool told_unnamed; /* ... and that was told */
 	/* source_imap_fetch.c */
 	bool sizing;       /* a FETCH for sizes is outstanding */
 	bool fetching;     /* one for bodies is; all may be in before its OK */

@@ -12,6 +12,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "proto/imap_name.h"
 
 /* --- marks */
 
@@ -106,26 +107,29 @@ can_move(const struct source_imap *s)
 	return s->imap.caps.move || s->imap.caps.imap4rev2;
 }
 
-static void
+static bool
+send_move(struct source_imap *s, struct span set)
+{
+	char name[IMAP_NAME_MAX];
+
+	if (!imap_name_encode(s->folder->after_folder, name, sizeof(name)))
+		return false;
+	return can_move(s) ? imap_move(&s->imap, set, span_str(name))
+	                   : imap_copy(&s->imap, set, span_str(name));
+}
+
+static bool
 send_removal(struct source_imap *s, struct span set)
 {
-	struct span folder;
-
-	if (!is_moving(s)) {
-		imap_store_deleted(&s->imap, set);
-		return;
-	}
-	folder = span_str(s->folder->after_folder);
-	if (can_move(s))
-		imap_move(&s->imap, set, folder);
-	else
-		imap_copy(&s->imap, set, folder);
+	return is_moving(s) ? send_move(s, set)
+	                    : imap_store_deleted(&s->imap, set);
 }
 
 void
 source_imap_remove_next(struct source_imap *s)
 {
 	struct imap_set set;
+	struct fault f;
 	size_t n = 0;
 
 	if (s->todo.n == 0) {
@@ -138,8 +142,13 @@ source_imap_remove_next(struct source_imap *s)
 		n++;
 	uids_add(&s->asked, s->todo.list, n);
 	uids_drop(&s->todo, n);
-	send_removal(s, imap_set_span(&set));
-	session_send(&s->session);
+	if (send_removal(s, imap_set_span(&set))) {
+		session_send(&s->session);
+		return;
+	}
+	fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "MOVE",
+	    "the name of the folder to move to cannot be written in IMAP");
+	session_down(&s->session, &f);
 }
 
 void

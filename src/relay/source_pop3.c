@@ -25,7 +25,8 @@
 #include "relay/session.h"
 #include "store/store.h"
 
-#define WINDOW 32 /* RETR, TOP or DELE outstanding with PIPELINING */
+#define AUTH_MAX 255 /* bytes of a command line (RFC 2449) */
+#define WINDOW 32    /* RETR, TOP or DELE outstanding with PIPELINING */
 
 struct source_pop3 {
 	struct session session;
@@ -47,7 +48,7 @@ struct source_pop3 {
 /* Only [AUTH] says for certain that the credentials are wrong (RFC 3206); a
  * refusal without a code may be one, so it is treated as carefully. */
 static void
-login_refused(struct source_pop3 *s, const struct pop3_event *ev)
+on_refused(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	struct fault f;
 
@@ -68,14 +69,28 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 		f.busy = ev->code == POP3_CODE_IN_USE;
 		if (ev->code == POP3_CODE_LOGIN_DELAY)
 			f.retry_after = s->pop3.caps.login_delay_seconds;
-		f.hint = f.busy ? "another session has the mailbox open" : NULL;
+		f.hint = f.busy ? SESSION_IN_USE : SESSION_NOT_NOW;
 		break;
 	case POP3_CODE_NONE:
 	case POP3_CODE_OTHER:
 		break;
 	}
 	retry_hear(&f, ev->text);
+	login_refused(&s->session.login, ev->text, &f);
 	session_down(&s->session, &f);
+}
+
+/* RFC 5034: a longer line may not hold an initial response.  Outlook.com takes
+ * none with XOAUTH2 at all. */
+static void
+authenticate(struct source_pop3 *s, const char *mechanism, struct span initial)
+{
+	if (strcmp(mechanism, "XOAUTH2") == 0 ||
+	    strlen("AUTH  \r\n") + strlen(mechanism) + initial.n > AUTH_MAX) {
+		login_hold(&s->session.login);
+		initial = span_make("", 0);
+	}
+	pop3_auth(&s->pop3, mechanism, initial);
 }
 
 /* SASL when there is a mechanism of ours, else USER and PASS, which say the
@@ -91,7 +106,7 @@ log_in(struct session *session)
 	    login_mechanism(&s->session.login, caps->sasl, &initial, &f);
 
 	if (mechanism != NULL)
-		pop3_auth(&s->pop3, mechanism, initial);
+		authenticate(s, mechanism, initial);
 	else if (!login_allows_plain(&s->session.login) ||
 		 (caps->known && !caps->user && caps->sasl[0] != '\0'))
 		session_down(&s->session, &f);
@@ -104,8 +119,12 @@ log_in(struct session *session)
 static void
 on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	struct fault f;
+
 	if (!ev->ok) {
-		login_refused(s, ev);
+		on_refused(s, ev);
+	} else if (!login_proved(&s->session.login, &f)) {
+		session_down(&s->session, &f);
 	} else if (ev->cmd == POP3_USER) {
 		if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
 			session_fail(&s->session, FAULT_NEVER,
@@ -366,11 +385,23 @@ pop3_leave(struct source *source)
 static void
 on_greeting(struct source_pop3 *s, const struct pop3_event *ev)
 {
-	if (ev->ok)
-		pop3_simple(&s->pop3, POP3_CAPA);
-	else
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+	if (!ev->ok) {
+		session_fail(&s->session, FAULT_LATER, "refused", ev->text,
+		    SESSION_TURNED_AWAY);
+		return;
+	}
+	session_passed(&s->session, STEP_GREETING, ev->text);
+	pop3_simple(&s->pop3, POP3_CAPA);
+}
+
+static void
+on_capa(struct source_pop3 *s)
+{
+	char text[STEPS_TEXT_MAX];
+
+	steps_pop3(&s->pop3.caps, text);
+	session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
+	session_start_login(&s->session);
 }
 
 static void
@@ -387,16 +418,26 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 	s->session.source.events->selected(s->session.source.arg, &m, NULL);
 }
 
+static bool
+is_login(enum pop3_command cmd)
+{
+	return cmd == POP3_USER || cmd == POP3_PASS || cmd == POP3_AUTH;
+}
+
 static void
 on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	/* A refused login has its own say about these words. */
+	if (!ev->ok && !is_login(ev->cmd) &&
+	    session_ended_by(&s->session, ev->text))
+		return;
 	switch (ev->cmd) {
 	case POP3_GREETING:
 		on_greeting(s, ev);
 		break;
 	case POP3_CAPA:
 		if (!ev->ok) /* an old server: go on without (CASES P5) */
-			session_start_login(&s->session);
+			on_capa(s);
 		break;
 	case POP3_USER:
 	case POP3_PASS:
@@ -436,7 +477,7 @@ static void
 on_end(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->cmd == POP3_CAPA)
-		session_start_login(&s->session);
+		on_capa(s);
 	else if (ev->cmd == POP3_LIST && !s->pop3.caps.pipelining)
 		pop3_simple(&s->pop3, POP3_UIDL);
 	else if (ev->cmd == POP3_UIDL)
@@ -480,9 +521,7 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_end(s, ev);
 		break;
 	case POP3_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak POP3 as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session, "POP3", ev->text);
 		break;
 	}
 }
@@ -558,6 +597,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "USER",
+	.kind = SERVER_POP3,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

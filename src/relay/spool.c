@@ -14,7 +14,8 @@
 struct spool_pool {
 	int dir; /* foreign */
 	uint64_t max, reserved;
-	size_t memory; /* of all spools */
+	unsigned holders; /* who hold some of that */
+	size_t memory;    /* of all spools */
 	TAILQ_HEAD(spool_waiters, spool_waiter) waiters;
 };
 
@@ -27,7 +28,7 @@ struct spool {
 	struct digest header, content;
 	unsigned char fingerprint[SPOOL_HASH], hash[SPOOL_HASH];
 	uint64_t size, limit;
-	char *mem; /* owned: the message, or the read buffer of a file */
+	char *mem; /* owned: the message; NULL: it is in a file */
 	size_t cap;
 	size_t counted; /* of cap, in pool->memory */
 	int fd;         /* -1: in memory */
@@ -63,12 +64,40 @@ spool_pool_free(struct spool_pool **p)
 	*p = NULL;
 }
 
+/* Who holds something will give it back, and looks again then; who holds
+ * nothing might wait for ever behind those. */
+static bool
+somebody_has_nothing(const struct spool_pool *p)
+{
+	const struct spool_waiter *w;
+
+	TAILQ_FOREACH (w, &p->waiters, link)
+		if (w->holder->held == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_room(
+    const struct spool_pool *p, uint64_t size, const struct spool_holder *h)
+{
+	uint64_t share = p->max / (p->holders + 1);
+
+	if (p->reserved == 0)
+		return true;
+	if (size > p->max || p->reserved > p->max - size)
+		return false;
+	return h->held == 0 || (size <= share && h->held <= share - size &&
+				   !somebody_has_nothing(p));
+}
+
 bool
 spool_reserve(struct spool_pool *p, uint64_t size, struct spool_waiter *w)
 {
-	if (p->reserved == 0 ||
-	    (size <= p->max && p->reserved <= p->max - size)) {
+	if (has_room(p, size, w->holder)) {
+		p->holders += w->holder->held == 0;
 		p->reserved += size;
+		w->holder->held += size;
 		return true;
 	}
 	if (!w->waiting) {
@@ -81,12 +110,14 @@ spool_reserve(struct spool_pool *p, uint64_t size, struct spool_waiter *w)
 /* Everybody who waits now looks again, in the order in which they came; who
  * still finds no room joins the end. */
 void
-spool_release(struct spool_pool *p, uint64_t size)
+spool_release(struct spool_pool *p, uint64_t size, struct spool_holder *holder)
 {
 	struct spool_waiter *w;
 	size_t n = 0;
 
 	p->reserved -= size;
+	holder->held -= size;
+	p->holders -= holder->held == 0;
 	TAILQ_FOREACH (w, &p->waiters, link)
 		n++;
 	for (; n > 0 && (w = TAILQ_FIRST(&p->waiters)) != NULL; n--) {
@@ -316,8 +347,14 @@ spool_hash(const struct spool *s)
 }
 
 bool
-spool_read(
-    struct spool *s, uint64_t offset, struct span *piece_r, struct fault *f)
+spool_in_memory(const struct spool *s)
+{
+	return s->fd < 0;
+}
+
+bool
+spool_read(const struct spool *s, uint64_t offset, char *room,
+    struct span *piece_r, struct fault *f)
 {
 	uint64_t left = offset < s->size ? s->size - offset : 0;
 	size_t want = left < SPOOL_PIECE ? (size_t)left : SPOOL_PIECE;
@@ -331,13 +368,11 @@ spool_read(
 		*piece_r = span_make(s->mem + offset, want);
 		return true;
 	}
-	if (s->mem == NULL)
-		set_memory(s, SPOOL_PIECE);
 	do
-		n = pread(s->fd, s->mem, want, (off_t)offset);
+		n = pread(s->fd, room, want, (off_t)offset);
 	while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return fail_disk(f, "read");
-	*piece_r = span_make(s->mem, (size_t)n);
+	*piece_r = span_make(room, (size_t)n);
 	return true;
 }

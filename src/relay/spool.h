@@ -8,7 +8,10 @@
  * What is written is normalised on the way in (proto/dot), scanned
  * (proto/header) and hashed; what is read is ready for the wire but for dots.
  * A pool bounds all spools together; whoever wants to download reserves the
- * listed size first, and that is the only brake on downloads.
+ * listed size first, and that is the only brake on downloads.  It is shared
+ * fairly: nobody fills it alone, so that a backlog leaves room for the first
+ * message of somebody else, and the first of anybody who waits comes before the
+ * next of one who holds some already.
  */
 #ifndef RELAY_SPOOL_H
 #define RELAY_SPOOL_H
@@ -31,10 +34,17 @@
 struct spool;
 struct spool_pool;
 
+/* Whoever has a share of the pool: an account.  Zeroed by its owner; nothing
+ * is held when it goes. */
+struct spool_holder {
+	uint64_t held; /* reserved bytes */
+};
+
 /* Somebody who waits for room. */
 struct spool_waiter {
 	void (*room)(void *arg);
 	void *arg;
+	struct spool_holder *holder; /* foreign; several may wait for one */
 	bool waiting;
 	TAILQ_ENTRY(spool_waiter) link;
 };
@@ -45,10 +55,13 @@ void spool_pool_resize(struct spool_pool *p, uint64_t max);
 uint64_t spool_pool_used(const struct spool_pool *p); /* reserved bytes */
 void spool_pool_free(struct spool_pool **p);
 
-/* Room for size more bytes, or false and w is called once when some was given
- * back.  An empty pool has room for anything. */
+/* Room for size more bytes of w->holder, or false and w is called once when
+ * some was given back.  An empty pool has room for anything; who holds nothing
+ * may take all that is free, and else everybody leaves as much as he has: of n
+ * who hold some, each takes no more than an (n+1)th part. */
 bool spool_reserve(struct spool_pool *p, uint64_t size, struct spool_waiter *w);
-void spool_release(struct spool_pool *p, uint64_t size);
+void spool_release(
+    struct spool_pool *p, uint64_t size, struct spool_holder *holder);
 void spool_waiter_cancel(struct spool_pool *p, struct spool_waiter *w);
 
 /* token: for the loop check (relay/trace).  limit: bytes after which writing
@@ -69,9 +82,12 @@ const struct header_scan *spool_scan(const struct spool *s);
 const struct report_scan *spool_report(const struct spool *s);
 const unsigned char *spool_fingerprint(const struct spool *s);
 const unsigned char *spool_hash(const struct spool *s);
-/* Up to SPOOL_PIECE bytes at offset, valid until the next call for the same
- * spool; empty at the end; false: the file could not be read. */
-bool spool_read(
-    struct spool *s, uint64_t offset, struct span *piece_r, struct fault *f);
+bool spool_in_memory(const struct spool *s);
+/* Up to SPOOL_PIECE bytes at offset; empty at the end; false: the file could
+ * not be read.  Of a file they are read into room, of SPOOL_PIECE bytes, which
+ * is the caller's, because several may be reading; room may be NULL when the
+ * spool is in memory. */
+bool spool_read(const struct spool *s, uint64_t offset, char *room,
+    struct span *piece_r, struct fault *f);
 
 #endif

@@ -139,8 +139,4 @@ trace_head(struct buf *b, const struct trace_head *h)
 	buf_addf(b, "X-Mailhaul-Trace: %s; account=%s; attempt=%u%s\r\n",
 	    h->trace, h->token, h->attempt,
 	    h->possible_duplicate ? "; possible-duplicate=yes" : "");
-	/* A message that begins with a blank would continue our trace field;
-	 * give it a field of no meaning to continue (CASES M13). */
-	if (h->folded)
-		buf_addf(b, "X-Mailhaul-Original: (begins with a blank)\r\n");
 }

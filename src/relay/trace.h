@@ -45,8 +45,6 @@ struct trace_head {
 	int64_t date; /* wall clock, seconds */
 	unsigned attempt;
 	bool possible_duplicate;
-	bool
-	    folded; /* the message begins with a blank: keep it off our field */
 };
 
 /* Appends Received:, X-Mailhaul-Folder: for a folder that is not INBOX, and

@@ -8,8 +8,10 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "net/loop.h"
 #include "proto/imap_name.h"
+#include "relay/parcel.h"
 #include "relay/retry.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
@@ -29,13 +31,14 @@ struct transfer {
 	struct store_item *item; /* foreign */
 	struct spool *spool;     /* a reference; NULL: refused undownloaded */
 	struct sink_job job;
-	struct buf head;  /* what we put in front */
-	bool stopping;    /* do not submit it any more */
-	bool submitted;   /* the sink has it */
-	bool claimed;     /* the in-doubt record was asked for ... */
-	bool in_doubt;    /* ... and is durable */
-	int64_t started;  /* microseconds */
-	int64_t next_try; /* wall clock; 0: whenever it is found again */
+	struct parcel *parcel; /* what goes out; NULL: not made yet */
+	bool stopping;         /* do not submit it any more */
+	bool submitted;        /* the sink has it */
+	bool claimed;          /* the in-doubt record was asked for ... */
+	bool in_doubt;         /* ... and is durable */
+	bool rewrap;           /* refused: it is to go out again, enclosed */
+	int64_t started;       /* microseconds */
+	int64_t next_try;      /* wall clock; 0: whenever it is found again */
 	struct transfer_result result;
 	char words[STORE_REPLY_MAX];
 	struct timer later;
@@ -46,7 +49,8 @@ struct transfer {
 
 static void on_begin(void *arg);
 static void on_verdict(void *arg, const struct fault *f, const char *words);
-static struct span on_head(void *arg);
+static void fail_stopped(struct transfer *t);
+static void go(struct transfer *t);
 
 static void
 finish(struct transfer *t)
@@ -56,7 +60,7 @@ finish(struct transfer *t)
 	t->done(t->arg, t, &r);
 	timer_free(&t->later);
 	spool_unref(&t->spool);
-	buf_free(&t->head);
+	parcel_free(&t->parcel);
 	free(t);
 }
 
@@ -93,9 +97,10 @@ tell(const struct transfer *t, const char *id, enum store_state state)
 
 	if (good)
 		log_event(&e,
-		    "%s: relayed %s uid %s to %s, %llu bytes, %.3f s: %s%s",
+		    "%s: relayed %s uid %s to %s, %llu bytes, %.3f s: %s%s%s",
 		    ctx->account, ctx->mailbox, e.uid, e.destination,
 		    (unsigned long long)e.bytes, seconds, t->words,
+		    t->item->wrapped ? " (wrapped)" : "",
 		    t->item->doubt ? " (possible duplicate)" : "");
 	else
 		log_event(&e,
@@ -107,6 +112,23 @@ tell(const struct transfer *t, const char *id, enum store_state state)
 }
 
 /* --- the record */
+
+/* It is on record that it was refused as it is, and goes out enclosed from now
+ * on: whoever comes to it next does that, and nobody does it twice. */
+static void
+send_wrapped(struct transfer *t)
+{
+	struct store_item *item = t->item;
+
+	t->rewrap = t->claimed = t->in_doubt = false;
+	t->next_try = 0;
+	item->wrapped = true;
+	item->state = STORE_DEFERRED;
+	if (t->stopping)
+		fail_stopped(t);
+	else
+		go(t);
+}
 
 static void
 on_recorded(void *arg, struct store_answer *a)
@@ -126,6 +148,10 @@ on_recorded(void *arg, struct store_answer *a)
 		tell(t, LOG_ID_HELD, STORE_HELD);
 	} else if (t->result.end == TRANSFER_DEFERRED) {
 		tell(t, LOG_ID_DEFERRED, STORE_DEFERRED);
+		if (t->rewrap) {
+			send_wrapped(t);
+			return;
+		}
 	}
 	finish(t);
 }
@@ -157,6 +183,7 @@ record_refused(struct transfer *t, enum store_state state)
 		.next_try = t->next_try > 0 ? t->next_try : now,
 		.usec = loop_now_us(t->ctx->loop) - t->started,
 		.counted = t->next_try > 0,
+		.wrap = t->rewrap,
 		.reply = t->result.fault.text,
 		.trace = t->item->trace,
 		.fingerprint =
@@ -194,6 +221,34 @@ record_deferral(struct transfer *t)
 	}
 }
 
+static bool
+may_wrap(const struct transfer *t)
+{
+	const struct conf_destination *d;
+
+	if (t->spool == NULL || t->item->wrapped)
+		return false;
+	d = sink_destination(t->route.sink);
+	return d->on_reject == CONF_ON_REJECT_WRAP &&
+	       d->sender != CONF_SENDER_WRAP && retry_wrapped(&t->result.fault);
+}
+
+/* For good; but there may be another form of it to try. */
+static void
+record_refusal(struct transfer *t)
+{
+	t->rewrap = may_wrap(t);
+	if (t->rewrap) {
+		t->result.fault.hint = "it is sent again, enclosed in another "
+				       "message (on_reject)";
+		t->result.end = TRANSFER_DEFERRED;
+		record_refused(t, STORE_DEFERRED);
+	} else {
+		t->result.end = TRANSFER_HELD;
+		record_refused(t, STORE_HELD);
+	}
+}
+
 /* relay/retry decides, this writes it down. */
 static void
 record_failure(struct transfer *t)
@@ -206,8 +261,7 @@ record_failure(struct transfer *t)
 		finish(t);
 		break;
 	case RETRY_HOLD:
-		t->result.end = TRANSFER_HELD;
-		record_refused(t, STORE_HELD);
+		record_refusal(t);
 		break;
 	case RETRY_DEFER:
 		record_deferral(t);
@@ -268,7 +322,7 @@ folder_of(const struct transfer_context *ctx, char name[IMAP_NAME_MAX])
 }
 
 static void
-write_head(struct transfer *t)
+write_head(struct transfer *t, struct buf *b)
 {
 	const struct transfer_context *ctx = t->ctx;
 	char folder[IMAP_NAME_MAX];
@@ -283,21 +337,49 @@ write_head(struct transfer *t)
 		.date = time(NULL),
 		.attempt = t->item->attempt,
 		.possible_duplicate = t->item->doubt,
-		.folded = spool_scan(t->spool)->starts_folded,
 	};
 
-	trace_head(&t->head, &h);
+	trace_head(b, &h);
+}
+
+/* The form it goes out in.  False: this message cannot have that. */
+static bool
+make_parcel(struct transfer *t, struct fault *f)
+{
+	const struct conf_destination *d = sink_destination(t->route.sink);
+	struct parcel_sender s = {
+		.address = d->mail_from,
+		.account = t->ctx->account,
+		.recipient = t->route.recipient,
+		.trace = t->item->trace,
+		.now = time(NULL),
+	};
+	bool good = true;
+	struct buf head;
+
+	buf_init(&head, TRACE_HEAD_MAX);
+	write_head(t, &head);
+	parcel_free(&t->parcel);
+	t->parcel = parcel_new(t->spool, buf_span(&head));
+	buf_free(&head);
+	if (d->sender == CONF_SENDER_WRAP ||
+	    (t->item->wrapped && d->on_reject == CONF_ON_REJECT_WRAP))
+		good = parcel_wrap(t->parcel, &s, f);
+	else if (d->sender == CONF_SENDER_REWRITE)
+		good = parcel_rewrite(t->parcel, &s, f);
+	else
+		parcel_preserve(t->parcel);
+	return good;
 }
 
 static void
 submit(struct transfer *t)
 {
 	t->job = (struct sink_job){
-		.spool = t->spool,
+		.parcel = t->parcel,
 		.trace = t->item->trace,
 		.account = t->ctx->account,
 		.uid = t->item->uid,
-		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,
 		.arg = t,
@@ -365,7 +447,6 @@ claim(struct transfer *t)
 	if (item->trace[0] == '\0')
 		trace_compute(t->ctx->trace, item->uid, spool_hash(t->spool),
 		    item->trace);
-	write_head(t);
 }
 
 static struct transfer *
@@ -381,9 +462,21 @@ transfer_new(const struct transfer_context *ctx, struct store_item *item,
 	t->done = done;
 	t->arg = arg;
 	t->started = loop_now_us(ctx->loop);
-	buf_init(&t->head, TRACE_HEAD_MAX);
 	timer_init(&t->later, ctx->loop, on_later, t);
 	return t;
+}
+
+static void
+go(struct transfer *t)
+{
+	claim(t);
+	if (!acceptable(t, &t->result.fault) ||
+	    !make_parcel(t, &t->result.fault))
+		record_failure(t);
+	else if (spool_report(t->spool)->count > 0)
+		look_up(t);
+	else
+		submit(t);
 }
 
 struct transfer *
@@ -399,15 +492,7 @@ transfer_start(const struct transfer_context *ctx,
 	t->route = *route;
 	t->spool = spool_ref(spool);
 	t->result.notice = is_notice(t);
-	claim(t);
-	if (!acceptable(t, &t->result.fault)) {
-		record_failure(t);
-		return t;
-	}
-	if (spool_report(spool)->count > 0)
-		look_up(t);
-	else
-		submit(t);
+	go(t);
 	return t;
 }
 
@@ -423,14 +508,6 @@ transfer_refuse(const struct transfer_context *ctx, struct store_item *item,
 	t->result.fault = *f;
 	record_failure(t);
 	return t;
-}
-
-static struct span
-on_head(void *arg)
-{
-	struct transfer *t = arg;
-
-	return buf_span(&t->head);
 }
 
 /* The in-doubt record is durable: now, and only now, may the dot go out. */

@@ -108,7 +108,7 @@ worker_fail(struct worker *w, const struct fault *f)
 	worker_abandon(w);
 }
 
-/* --- look up, open, select, list, settle */
+/* --- look up, open, select */
 
 static void leave(struct worker *w, bool may_watch);
 
@@ -117,6 +117,7 @@ open_session(struct worker *w)
 {
 	struct session_owner owner = {
 		.net = w->ctx->net,
+		.tokens = w->ctx->tokens,
 		.conf = w->ctx->conf,
 		.account = w->account,
 		.events = &source_events,
@@ -141,8 +142,8 @@ select_mailbox(struct worker *w)
 }
 
 /* What goes wrong with one mailbox is no reason to leave the others out. */
-static void
-skip_mailbox(struct worker *w, const struct fault *f)
+void
+worker_skip_mailbox(struct worker *w, const struct fault *f)
 {
 	worker_note_fault(w, f);
 	w->report.mailbox_only = f->scope == FAULT_ACCOUNT;
@@ -151,8 +152,6 @@ skip_mailbox(struct worker *w, const struct fault *f)
 	else
 		worker_end_poll(w);
 }
-
-static void list_mailbox(struct worker *w);
 
 static void
 on_mailbox(void *arg, struct store_answer *a)
@@ -164,7 +163,7 @@ on_mailbox(void *arg, struct store_answer *a)
 		return;
 	}
 	if (!a->ok) {
-		skip_mailbox(w, &a->fault);
+		worker_skip_mailbox(w, &a->fault);
 		return;
 	}
 	w->mailbox = a->mailbox;
@@ -184,181 +183,9 @@ on_mailbox(void *arg, struct store_answer *a)
 	else if (w->source == NULL)
 		open_session(w);
 	else if (w->selected)
-		list_mailbox(w);
+		worker_list(w);
 	else
 		select_mailbox(w);
-}
-
-static void
-on_entry(void *arg, struct span uid, uint32_t number, uint64_t size)
-{
-	struct worker *w = arg;
-	struct store_entry e = { .uid = uid, .number = number, .size = size };
-
-	store_listing_add(w->ctx->store, w->mailbox, &e, 1);
-}
-
-static void
-tell_baseline(const struct worker *w, const struct store_answer *a)
-{
-	struct log_event e = {
-		.priority = LOG_NOTICE,
-		.message_id = LOG_ID_BASELINE,
-		.account = w->account->name,
-		.mailbox = w->name,
-	};
-
-	if (w->baseline)
-		return;
-	if (w->folder->first == CONF_FIRST_ALL)
-		log_event(&e,
-		    "%s: first poll of %s: all %llu messages will be relayed "
-		    "(first = all)%s",
-		    e.account, w->name, (unsigned long long)a->added,
-		    a->marked > 0 ? " but for those with our mark" : "");
-	else if (w->folder->first == CONF_FIRST_SINCE)
-		log_event(&e,
-		    "%s: first poll of %s: %llu messages will be relayed, %llu "
-		    "older ones are noted as known (first = since)",
-		    e.account, w->name, (unsigned long long)a->added,
-		    (unsigned long long)a->known);
-	else
-		log_event(&e,
-		    "%s: first poll of %s: %llu messages that are there "
-		    "already "
-		    "are noted as known and not relayed (first = new)",
-		    e.account, w->name, (unsigned long long)a->known);
-}
-
-/* What the marks changed: it should be rare, and somebody may wonder. */
-static void
-tell_marks(const struct worker *w, const struct store_answer *a)
-{
-	struct log_event e = {
-		.priority = LOG_NOTICE,
-		.account = w->account->name,
-		.mailbox = w->name,
-	};
-
-	if (a->marked > 0)
-		log_event(&e,
-		    "%s: %llu messages in %s that are not on record carry our "
-		    "mark: they were relayed before and are not again",
-		    e.account, (unsigned long long)a->marked, w->name);
-	if (a->settled > 0)
-		log_event(&e,
-		    "%s: %llu messages in %s that were in doubt carry our "
-		    "mark: they were accepted",
-		    e.account, (unsigned long long)a->settled, w->name);
-}
-
-static void
-on_settled(void *arg, struct store_answer *a)
-{
-	struct worker *w = arg;
-
-	w->asked = false;
-	if (w->state != WORKER_SETTLING) {
-		worker_advance(w); /* the session broke meanwhile */
-		return;
-	}
-	if (!a->ok) {
-		worker_fail(w, &a->fault);
-		return;
-	}
-	if (a->paused) {
-		skip_mailbox(w, &a->fault);
-		return;
-	}
-	if (a->unknown > 0) {
-		w->unknown = a->unknown;
-		worker_recognise(w);
-		return;
-	}
-	tell_baseline(w, a);
-	tell_marks(w, a);
-	worker_tell_recognised(w, a);
-	w->baseline = true;
-	w->generation = w->opened.generation;
-	w->removals = a->removing;
-	w->state = WORKER_WORKING;
-	w->exhausted = w->removing_only || a->waiting == 0;
-	worker_advance(w);
-}
-
-void
-worker_end_listing(struct worker *w, bool recognised)
-{
-	const struct conf_account *a = w->account;
-	const struct conf_folder *f = w->folder;
-	struct store_listing l = {
-		.imap = a->protocol == CONF_IMAP,
-		.complete = w->complete_listing,
-		.generation = w->opened.generation,
-		.list_from = w->list_from,
-		.relay_all = f->first == CONF_FIRST_ALL,
-		.since = f->first == CONF_FIRST_SINCE ? f->first_since : 0,
-		.remove = w->transfer.remove,
-		.remove_after =
-		    f->after == CONF_AFTER_DELETE_AFTER ? f->after_period : 0,
-		.recognised = recognised,
-		.guard = w->ctx->conf->guard,
-		.destinations = (const char *const *)a->destination_names,
-		.ndestinations = a->ndestinations,
-	};
-
-	w->state = WORKER_SETTLING;
-	w->asked = true;
-	w->after = 0; /* the headers' pages were counted with it */
-	store_listing_end(w->ctx->store, w->mailbox, &l,
-	    (struct store_done){ on_settled, w });
-}
-
-static void
-on_listed(void *arg, bool complete)
-{
-	struct worker *w = arg;
-
-	if (!complete)
-		log_line(LOG_NOTICE,
-		    "%s: the server's listings of %s disagree; nothing that is "
-		    "missing is taken for removed",
-		    w->account->name, w->name);
-	w->complete_listing = complete;
-	w->unknown = 0;
-	if (w->state != WORKER_LISTING || w->ctx->keyword == NULL ||
-	    !source_marks(w->source, w->list_from))
-		worker_end_listing(w, false);
-}
-
-static void
-give_marks(struct worker *w)
-{
-	if (w->marked.n > 0)
-		store_marked(
-		    w->ctx->store, w->mailbox, w->marked.list, w->marked.n);
-	free(w->marked.list);
-	w->marked = (struct uids){ 0 };
-}
-
-/* Evidence of what a lost or older state had relayed. */
-static void
-on_marked(void *arg, uint32_t number)
-{
-	struct worker *w = arg;
-
-	uids_add(&w->marked, &number, 1);
-	if (w->marked.n == LISTING_BATCH)
-		give_marks(w);
-}
-
-static void
-on_marks_told(void *arg)
-{
-	struct worker *w = arg;
-
-	give_marks(w);
-	worker_end_listing(w, false);
 }
 
 /* The server may count from here, whatever becomes of the poll. */
@@ -384,40 +211,18 @@ on_ready(void *arg)
 }
 
 static void
-list_mailbox(struct worker *w)
-{
-	const struct source_mailbox *m = &w->opened;
-
-	w->state = WORKER_LISTING;
-	w->marked.n = 0;
-	w->exhausted = false;
-	w->after = 0;
-	store_listing_begin(w->ctx->store, w->mailbox);
-	/* Other UIDs than those on record: all of it is looked at. */
-	if (m->generation != w->generation)
-		w->list_from = 1;
-	/* UIDNEXT tells without a listing that nothing is new. */
-	if (w->baseline && m->next > 0 && w->list_from >= m->next) {
-		w->state = WORKER_SETTLING;
-		on_listed(w, true);
-	} else {
-		source_list(w->source, w->list_from);
-	}
-}
-
-static void
 on_selected(void *arg, const struct source_mailbox *m, const struct fault *f)
 {
 	struct worker *w = arg;
 
 	if (m == NULL) {
-		skip_mailbox(w, f);
+		worker_skip_mailbox(w, f);
 		return;
 	}
 	w->selected = true;
 	w->opened = *m;
 	w->trace.generation = m->generation;
-	list_mailbox(w);
+	worker_list(w);
 }
 
 void
@@ -646,8 +451,8 @@ static const struct source_events source_events = {
 	.logged_in = on_logged_in,
 	.ready = on_ready,
 	.selected = on_selected,
-	.entry = on_entry,
-	.listed = on_listed,
+	.entry = worker_on_entry,
+	.listed = worker_on_listed,
 	.size = worker_on_size,
 	.sized = worker_on_sized,
 	.piece = worker_on_piece,
@@ -655,8 +460,8 @@ static const struct source_events source_events = {
 	.header_piece = worker_on_header_piece,
 	.header = worker_on_header,
 	.headed = worker_on_headed,
-	.marked = on_marked,
-	.marks_told = on_marks_told,
+	.marked = worker_on_marked,
+	.marks_told = worker_on_marks_told,
 	.removed = on_removed,
 	.news = on_news,
 	.unwatched = on_unwatched,
@@ -681,7 +486,11 @@ worker_new(const struct worker_context *ctx, const struct worker_mailbox *m,
 	                                     : &source_imap_driver;
 	TAILQ_INIT(&w->messages);
 	timer_init(&w->ended, ctx->net->loop, on_ended, w);
-	w->waiter = (struct spool_waiter){ .room = worker_on_room, .arg = w };
+	w->waiter = (struct spool_waiter){
+		.room = worker_on_room,
+		.arg = w,
+		.holder = ctx->holder,
+	};
 	w->transfer = (struct transfer_context){
 		.loop = ctx->net->loop,
 		.store = ctx->store,

@@ -28,18 +28,22 @@ struct conf_folder;
 struct net;
 struct sink;
 struct source;
+struct spool_holder;
 struct spool_pool;
 struct store;
 struct tally_account;
+struct tokens;
 struct worker;
 
 #define WORKER_WINDOW 32 /* messages fetched or being fetched at a time */
 
 struct worker_context {
 	struct net *net;
+	struct tokens *tokens; /* NULL: there are none */
 	const struct conf *conf;
 	struct store *store;
 	struct spool_pool *pool;
+	struct spool_holder *holder; /* of the account, in that pool */
 	const char *our_host;
 	/* By position in the account's list of destinations. */
 	struct sink *const *sinks;

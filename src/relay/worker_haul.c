@@ -24,7 +24,7 @@ message_free(struct message *m)
 	    w->driver->quit_commits)
 		w->no_quit = true;
 	if (m->reserved > 0)
-		spool_release(w->ctx->pool, m->reserved);
+		spool_release(w->ctx->pool, m->reserved, w->ctx->holder);
 	for (size_t i = 0; i < m->nitems; i++)
 		if (m->probes[i] != NULL)
 			sink_probe_over(m->probes[i]);

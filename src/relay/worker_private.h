@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What worker.c (the phases of a poll) and worker_haul.c (the messages of a
- * session, from the record through the spool to the destinations) share.
+ * What the files of a worker share: worker.c (the phases of a poll),
+ * worker_list.c (what there is), worker_recognise.c (the headers of what is not
+ * known) and worker_haul.c (the messages of a session, from the record through
+ * the spool to the destinations).
  */
 #ifndef RELAY_WORKER_PRIVATE_H
 #define RELAY_WORKER_PRIVATE_H
@@ -130,8 +132,18 @@ void worker_end_poll(struct worker *w);
 void worker_tell_dry(
     struct worker *w, const struct store_answer *a, const char *what);
 
+/* What is wrong with this mailbox alone. */
+void worker_skip_mailbox(struct worker *w, const struct fault *f);
+
+/* worker_list.c */
+void worker_list(struct worker *w);
 /* Once more with recognised, when the headers of the unknown are given. */
 void worker_end_listing(struct worker *w, bool recognised);
+void worker_on_entry(
+    void *arg, struct span uid, uint32_t number, uint64_t size);
+void worker_on_listed(void *arg, bool complete);
+void worker_on_marked(void *arg, uint32_t number);
+void worker_on_marks_told(void *arg);
 
 /* worker_recognise.c */
 void worker_recognise(struct worker *w);

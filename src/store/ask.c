@@ -32,13 +32,11 @@ copy_strings(const char *const *strings, size_t n)
 	return copy;
 }
 
-void
-store_mailbox(struct store *s, const struct store_account *account,
-    const char *folder, struct store_done done)
+static void
+ask_mailbox(struct store *s, bool (*apply)(struct db *db, struct request *r),
+    const char *const strings[4], struct store_done done)
 {
-	const char *const strings[] = { account->name, account->user,
-		account->host, folder };
-	struct request *r = request_new(mailbox_find, 0, done);
+	struct request *r = request_new(apply, 0, done);
 	char **copy = copy_strings(strings, 4);
 
 	r->owned = copy;
@@ -49,6 +47,26 @@ store_mailbox(struct store *s, const struct store_account *account,
 		.folder = copy[3],
 	};
 	request_send(s, r);
+}
+
+void
+store_mailbox(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	const char *const strings[] = { account->name, account->user,
+		account->host, folder };
+
+	ask_mailbox(s, mailbox_find, strings, done);
+}
+
+void
+store_peek(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	const char *const strings[] = { account->name, account->user,
+		account->host, folder };
+
+	ask_mailbox(s, mailbox_peek, strings, done);
 }
 
 void
@@ -74,6 +92,12 @@ store_listing_end(struct store *s, int64_t mailbox,
 	r->listing = *l;
 	r->listing.destinations = (const char *const *)copy;
 	request_send(s, r);
+}
+
+void
+store_listing_import(struct store *s, int64_t mailbox, struct store_done done)
+{
+	request_send(s, request_new(listing_import, mailbox, done));
 }
 
 void
@@ -144,6 +168,7 @@ store_refused(struct store *s, int64_t id, const struct store_refusal *refusal,
 	r->verdict.next_try = refusal->next_try;
 	r->verdict.usec = refusal->usec;
 	r->verdict.counted = refusal->counted;
+	r->verdict.wrap = refusal->wrap;
 	snprintf(r->verdict.trace, sizeof(r->verdict.trace), "%s",
 	    refusal->trace != NULL ? refusal->trace : "");
 	r->verdict.identified = refusal->fingerprint != NULL;

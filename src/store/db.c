@@ -357,7 +357,7 @@ identify(struct db *db, const struct statedir *d, bool *empty_r,
 	if (id != SCHEMA_APPLICATION_ID)
 		return refuse(fault_r, d->path,
 		    "is a database of another program, not of mailhaul");
-	if (version == SCHEMA_VERSION)
+	if (version >= SCHEMA_OLDEST && version <= SCHEMA_VERSION)
 		return true;
 	snprintf(why, sizeof(why),
 	    "has schema version %lld; this mailhauld knows version %d only: "
@@ -403,6 +403,27 @@ create(struct db *db)
 	query_int(q, 2, time(NULL));
 	query_run(q);
 	script(db, "COMMIT");
+}
+
+/* All of it or nothing; a dry run has its own transaction around it. */
+static void
+upgrade(struct db *db)
+{
+	int64_t version = query_number(db_query(db, "PRAGMA user_version"));
+	char text[64];
+
+	if (db->error != SQLITE_OK || version < SCHEMA_OLDEST ||
+	    version >= SCHEMA_VERSION)
+		return;
+	if (!db->dry_run)
+		script(db, "BEGIN IMMEDIATE");
+	for (; version < SCHEMA_VERSION; version++)
+		script(db, schema_upgrades[version]);
+	snprintf(
+	    text, sizeof(text), "PRAGMA user_version = %d", SCHEMA_VERSION);
+	script(db, text);
+	if (!db->dry_run)
+		script(db, "COMMIT");
 }
 
 static bool
@@ -558,6 +579,7 @@ db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
 	script(db, schema_temp_sql);
 	if (db->dry_run)
 		script(db, "BEGIN IMMEDIATE");
+	upgrade(db);
 	if (db->error == SQLITE_OK)
 		return true;
 	*exit_r = exit_code(db->error, d);

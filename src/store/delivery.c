@@ -248,8 +248,8 @@ delivery_refused(struct db *db, struct request *r)
 	q = db_query(db,
 	    "UPDATE delivery SET state = ?2, doubt = ?3, next_try = ?4,"
 	    " reply = ?5, changed = ?6,"
-	    " trace = iif(trace = '', ?7, trace), deaths = 0"
-	    " WHERE id = ?1");
+	    " trace = iif(trace = '', ?7, trace), deaths = 0,"
+	    " wrapped = max(wrapped, ?8) WHERE id = ?1");
 	query_int(q, 1, r->id);
 	query_text(q, 2, store_state_name(state));
 	query_int(q, 3, is_doubtful(&row));
@@ -257,6 +257,7 @@ delivery_refused(struct db *db, struct request *r)
 	query_text(q, 5, v->reply);
 	query_int(q, 6, r->now);
 	query_text(q, 7, v->trace);
+	query_int(q, 8, v->wrap);
 	query_run(q);
 	if (v->identified)
 		keep_fingerprint(db, r);

@@ -100,8 +100,9 @@ held_release(struct db *db, struct request *r)
 	decide(db, r,
 	    "UPDATE delivery SET"
 	    " state = iif(attempt > 0, 'deferred', 'new'),"
-	    " refusals = 0, first_refusal = 0, deaths = 0, next_try = 0, "
-	    "changed = ?4 WHERE id IN (SELECT d.id" FROM_HELD ")");
+	    " refusals = 0, first_refusal = 0, deaths = 0, wrapped = 0,"
+	    " next_try = 0, changed = ?4 WHERE id IN (SELECT d.id" FROM_HELD
+	    ")");
 	return true;
 }
 

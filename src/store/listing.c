@@ -253,7 +253,7 @@ add_new(struct db *db, const struct request *r, const struct mailbox_row *m)
 
 /* Never relayed, never removed: no destination.  IMAP needs no rows for it,
  * the high-water mark says it. */
-static void
+static uint64_t
 add_known(struct db *db, const struct request *r)
 {
 	struct query *q = db_query(db,
@@ -270,7 +270,7 @@ add_known(struct db *db, const struct request *r)
 	query_int(q, 1, r->id);
 	query_int(q, 2, (int64_t)r->listing.generation);
 	query_int(q, 3, r->now);
-	query_run(q);
+	return query_run(q);
 }
 
 /* What the listing does not show: binds it and runs. */
@@ -587,6 +587,32 @@ settle_restored(struct db *db, struct request *r, struct mailbox_row *m)
 	query_int(q, 1, r->id);
 	query_run(q);
 	return true;
+}
+
+/* What another program had fetched (store_listing_import()).  The baseline has
+ * no date: what was there and is not in the list is new, whatever its age. */
+bool
+listing_import(struct db *db, struct request *r)
+{
+	struct mailbox_row m = { .highwater = 0 };
+
+	r->now = time(NULL);
+	if (!find_mailbox(db, r->id, &m)) {
+		fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, phase,
+		    "an import ended that was not begun");
+		return false;
+	}
+	if (m.generation != 0)
+		return refuse(r, FAULT_NEVER,
+		    "this mailbox was polled over IMAP, where UIDLs mean "
+		    "nothing");
+	r->answer.listed = (uint64_t)of_listing(
+	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	r->answer.baseline = m.baseline;
+	r->answer.known = add_known(db, r);
+	if (!m.baseline)
+		save_mailbox(db, r, &m);
+	return listing_drop(db, r);
 }
 
 bool

@@ -30,13 +30,30 @@ read_pause(struct query *q, struct store_pause *p_r)
 	    reply != NULL ? (const char *)reply : "");
 }
 
+/* Told apart from other failures also before the next poll asks again. */
+static bool
+asks(struct db *db, const struct store_who *who)
+{
+	struct query *q = db_query(db,
+	    "SELECT EXISTS (SELECT 1 FROM recognition r"
+	    " JOIN mailbox m ON m.id = r.mailbox"
+	    " JOIN account a ON a.id = m.account"
+	    " WHERE a.name = ?1 AND r.asks > 0 AND r.decision = 0)");
+
+	query_text(q, 1, who->name);
+	return query_number(q) != 0;
+}
+
 /* The server's wish for a delay holds under any terms, and a person's too. */
 bool
 pause_load(struct db *db, struct request *r)
 {
 	const struct store_who *who = &r->pause.who;
 	struct store_pause *p = &r->answer.pause;
-	struct query *q = db_query(db,
+	struct query *q;
+
+	p->asks = who->party == STORE_ACCOUNT && asks(db, who);
+	q = db_query(db,
 	    "SELECT terms, failures, since, not_before, firm, alerted, reply,"
 	    " last_login, login_delay, by_hand FROM pause WHERE party = ?1 AND "
 	    "name = "
@@ -89,6 +106,19 @@ pause_end(struct db *db, struct request *r)
 	query_text(q, 1, r->pause.who.name);
 	r->answer.waiting = query_run(q);
 	return true;
+}
+
+void
+pause_answered(struct db *db, const char *account)
+{
+	struct query *q = db_query(db,
+	    "UPDATE pause SET failures = 0, since = 0, not_before = 0,"
+	    " alerted = 0, reply = ''"
+	    " WHERE party = ?1 AND name = ?2 AND firm = 0");
+
+	query_int(q, 1, STORE_ACCOUNT);
+	query_text(q, 2, account);
+	query_run(q);
 }
 
 bool

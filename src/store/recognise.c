@@ -167,6 +167,8 @@ recognise_accept(struct db *db, struct request *r)
 						     : BACKUP_RELAY);
 	query_int(q, 3, BACKUP_ASK);
 	query_run(q);
+	if (r->answer.unknown > 0)
+		pause_answered(db, r->accept.account);
 	return true;
 }
 

@@ -42,6 +42,12 @@ struct request_entries {
 	size_t used, room; /* bytes */
 };
 
+struct request_compare {
+	bool imap;
+	uint64_t generation;
+	size_t used; /* bytes in owned, as of request_entries */
+};
+
 struct request_traces {
 	size_t n; /* strings, their pointers in owned */
 };
@@ -79,7 +85,7 @@ struct request_attempt {
 struct request_verdict {
 	enum store_state state;
 	int64_t next_try, usec;
-	bool remove, counted;
+	bool remove, counted, wrap;
 	char trace[STORE_TRACE_MAX];
 	char reply[STORE_REPLY_MAX];
 	bool identified;
@@ -120,6 +126,7 @@ struct request {
 	union {
 		struct request_mailbox mailbox;
 		struct request_entries entries;
+		struct request_compare compare;
 		struct store_listing listing; /* destinations in owned */
 		struct request_traces traces;
 		struct request_choice choice;
@@ -154,11 +161,13 @@ struct mailbox_row {
 
 /* mailbox.c */
 bool mailbox_find(struct db *db, struct request *r);
+bool mailbox_peek(struct db *db, struct request *r);
 
 /* listing.c */
 bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
 bool listing_end(struct db *db, struct request *r);
+bool listing_import(struct db *db, struct request *r);
 bool listing_drop(struct db *db, struct request *r);
 
 /* clock.c: the wall clock can be believed since then; 0: always could. */
@@ -210,7 +219,12 @@ uint64_t deaths_count(struct db *db, const struct underway *u);
 bool pause_load(struct db *db, struct request *r);
 bool pause_save(struct db *db, struct request *r);
 bool pause_end(struct db *db, struct request *r);
+/* What it was left alone for is answered; not what protects a login. */
+void pause_answered(struct db *db, const char *account);
 bool pause_login(struct db *db, struct request *r);
+
+/* peek.c */
+bool peek_compare(struct db *db, struct request *r);
 
 /* held.c */
 bool held_list(struct db *db, struct request *r);

@@ -53,6 +53,9 @@
  * destination.  missed is set when one complete listing did not show the
  * message; the second one in a row makes it `gone`, and was keeps what it was.
  *
+ * wrapped: refused as it is, it goes out enclosed in another message, and is
+ * not wrapped a second time; until a person releases it.
+ *
  * meta.epoch counts the backups that were restored, mailbox.restored says what
  * the first listing after it does (enum backup_rule).  meta.clock_seen and
  * clock_since belong to clock.c.
@@ -141,6 +144,8 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "NULL DEFAULT 0,"
 					       " deaths INTEGER NOT NULL "
 					       "DEFAULT 0,"
+					       " wrapped INTEGER NOT NULL "
+					       "DEFAULT 0,"
 					       " UNIQUE (mailbox, generation, "
 					       "uid, duplicate, destination)) "
 					       "STRICT;"
@@ -202,6 +207,11 @@ const char schema_sql[] = "PRAGMA application_id = " NUMBER(
 					       "STRICT, WITHOUT "
 					       "ROWID;" SCHEMA_RECOGNITION
 						   SCHEMA_HISTORY;
+
+const char *const schema_upgrades[SCHEMA_VERSION] = {
+	[2] = "ALTER TABLE delivery ADD COLUMN"
+	      " wrapped INTEGER NOT NULL DEFAULT 0",
+};
 
 /*
  * session: the mailboxes whose listing was begun; without it an end that lost

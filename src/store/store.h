@@ -63,6 +63,7 @@ struct store_item {
 	int64_t first_refusal; /* ... the first of them; wall clock, 0: none */
 	unsigned deaths;       /* of this process, while it was underway */
 	bool doubt;            /* an earlier try may have been accepted */
+	bool wrapped; /* it was refused as it is, and goes out enclosed */
 	char trace[STORE_TRACE_MAX]; /* empty: not computed yet */
 };
 
@@ -77,6 +78,8 @@ struct store_pause {
 	                       the server asked for it */
 	bool alerted;       /* a person was told */
 	bool by_hand;       /* until somebody ends it */
+	bool asks;          /* read only: a person must decide about messages of
+	                       the account, and has not yet */
 	char reply[STORE_REPLY_MAX]; /* why */
 	/* POP3: the last accepted login, and the time the server wants to pass
 	 * before the next; 0: none */
@@ -240,6 +243,10 @@ struct store_account {
 void store_mailbox(struct store *s, const struct store_account *account,
     const char *folder, struct store_done done);
 
+/* The same, but records nothing: mailbox 0 when there is no record of it. */
+void store_peek(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done);
+
 /* One entry of a listing.  uid is opaque for POP3 (at most STORE_UID_MAX
  * bytes without NUL), decimal for IMAP. */
 struct store_entry {
@@ -281,6 +288,23 @@ struct store_listing {
  * that did not jump meanwhile (clock.c). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
+
+/* For a person who only looks: of these messages added have no record, and
+ * waiting are on record as not yet relayed.  Of l only imap and generation
+ * count; copied, nothing is recorded.  Where messages were numbered anew, all
+ * are without a record. */
+void store_compare(struct store *s, int64_t mailbox,
+    const struct store_listing *l, const struct store_entry *entries, size_t n,
+    struct store_done done);
+
+/* In the place of store_listing_end(), POP3: what was added was not listed by
+ * the server but fetched from it by another program.  It is known from then on,
+ * but for what has a record already, and the mailbox has its baseline: what the
+ * next listing shows besides is new, whatever "first" says.  listed and known
+ * count, baseline says whether there was one before.  All of it or nothing, and
+ * the same again changes nothing. */
+void store_listing_import(
+    struct store *s, int64_t mailbox, struct store_done done);
 
 /* Those of the listed messages that carry our keyword (IMAP); copied, in as
  * many pieces as one likes, behind store_listing_add() and before the first
@@ -364,8 +388,10 @@ void store_relayed(struct store *s, int64_t id, const struct store_success *a,
 struct store_refusal {
 	enum store_state state;
 	int64_t now, next_try;
-	int64_t usec;      /* as above */
-	bool counted;      /* DEFERRED: it is about this message */
+	int64_t usec; /* as above */
+	bool counted; /* DEFERRED: it is about this message */
+	bool wrap; /* DEFERRED: from now on it goes out enclosed, until a person
+	              releases it */
 	const char *reply; /* words of the server, or ours */
 	const char
 	    *trace; /* for a row that has none yet; NULL or empty: none */

@@ -18,7 +18,7 @@
 #define COLUMNS(number, size)                                                  \
 	"SELECT d.id, d.uid, " number ", d.duplicate, " size                   \
 	", d.destination, d.state, d.removing, d.attempt, d.doubt, d.trace"    \
-	", d.refusals, d.first_refusal, d.deaths"
+	", d.refusals, d.first_refusal, d.deaths, d.wrapped"
 
 /* CROSS JOIN keeps the listing outside: its index gives the order. */
 #define FROM_LISTING                                                           \
@@ -61,6 +61,7 @@ read_item(struct query *q, struct store_item *item_r)
 		.refusals = (unsigned)query_get(q, 11),
 		.first_refusal = query_get(q, 12),
 		.deaths = (unsigned)query_get(q, 13),
+		.wrapped = query_get(q, 14) != 0,
 	};
 	item_r->doubt = query_get(q, 9) != 0 || item_r->state == STORE_IN_DOUBT;
 	query_copy(q, 10, item_r->trace, sizeof(item_r->trace));

@@ -74,6 +74,12 @@ conn_is_tls(const struct conn *c)
 }
 
 void
+conn_bind(const struct conn *c, struct tls_binding *binding_r)
+{
+	*binding_r = c->net->binding;
+}
+
+void
 conn_send(struct conn *c)
 {
 	(void)c;

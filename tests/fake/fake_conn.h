@@ -14,8 +14,9 @@
 struct fake_net {
 	struct net net; /* first: what the code under test is given */
 	struct trail *trail;
-	struct conn *conn; /* NULL: none is open */
-	size_t window;     /* bytes the socket takes at a time */
+	struct conn *conn;          /* NULL: none is open */
+	size_t window;              /* bytes the socket takes at a time */
+	struct tls_binding binding; /* of the session that there is not */
 };
 
 /* Connected, and inside TLS unless the owner wanted it plain. */

@@ -30,5 +30,7 @@ void fake_sink_verdict(
     struct sink *s, const struct fault *f, const char *words);
 /* What stands in front of the message, NUL-terminated. */
 void fake_sink_head(struct sink *s, char *dst, size_t cap);
+/* All of it, which is as long as was said. */
+void fake_sink_read(struct sink *s, char *dst, size_t cap);
 
 #endif

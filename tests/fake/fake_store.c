@@ -39,8 +39,8 @@ void
 store_refused(struct store *s, int64_t id, const struct store_refusal *r,
     struct store_done done)
 {
-	trail_event(s->trail, "record %lld %s: %s", (long long)id,
-	    store_state_name(r->state), r->reply);
+	trail_event(s->trail, "record %lld %s%s: %s", (long long)id,
+	    store_state_name(r->state), r->wrap ? ", wrap" : "", r->reply);
 	enqueue(s, done);
 }
 

@@ -5,6 +5,7 @@
 FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_control \
 	tests/fuzz/fuzz_dot \
+	tests/fuzz/fuzz_fetchmail \
 	tests/fuzz/fuzz_header \
 	tests/fuzz/fuzz_imap \
 	tests/fuzz/fuzz_imap_lex \
@@ -12,6 +13,8 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_line \
 	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_report \
+	tests/fuzz/fuzz_rewrite \
+	tests/fuzz/fuzz_sasl \
 	tests/fuzz/fuzz_smtp \
 	tests/fuzz/fuzz_smtp_reply \
 	tests/fuzz/fuzz_starttls
@@ -41,6 +44,14 @@ tests_fuzz_fuzz_dot_SOURCES = tests/fuzz/fuzz_dot.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_dot_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_dot_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 
+EXTRA_DIST += tests/fuzz/fetchmail.dict
+tests_fuzz_fuzz_fetchmail_SOURCES = tests/fuzz/fuzz_fetchmail.c \
+	src/cli/import_conf.c src/cli/import_conf.h \
+	src/cli/import_destination.c src/cli/import_text.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_fetchmail_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_fetchmail_LDADD = libproto.a libconf.a libbase.a \
+	$(CONFIG_LIBS) $(SYSTEMD_LIBS)
+
 tests_fuzz_fuzz_header_SOURCES = tests/fuzz/fuzz_header.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_header_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
@@ -48,6 +59,11 @@ tests_fuzz_fuzz_header_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_line_SOURCES = tests/fuzz/fuzz_line.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_line_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_line_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/run_rewrite.h
+tests_fuzz_fuzz_rewrite_SOURCES = tests/fuzz/fuzz_rewrite.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_rewrite_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_rewrite_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 
 tests_fuzz_fuzz_smtp_SOURCES = tests/fuzz/fuzz_smtp.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_smtp_LDFLAGS = $(FUZZ_LINK)
@@ -83,3 +99,10 @@ tests_fuzz_fuzz_pop3_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 tests_fuzz_fuzz_report_SOURCES = tests/fuzz/fuzz_report.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_report_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_report_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fuzz/sasl.dict
+tests_fuzz_fuzz_sasl_SOURCES = tests/fuzz/fuzz_sasl.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_sasl_CFLAGS = $(AM_CFLAGS) $(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
+tests_fuzz_fuzz_sasl_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
+	$(JANSSON_LIBS) $(SYSTEMD_LIBS)

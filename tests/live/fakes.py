@@ -454,3 +454,37 @@ class FakePop3(TlsServer):
             raw += b"\r\n"
         stuffed = re.sub(rb"^\.", b"..", raw, flags=re.M)
         session.send(b"+OK\r\n" + stuffed + b".\r\n")
+
+
+class FakeImap(TlsServer):
+    """Lists the folders it is given as they are (bytes, quoted where need be);
+    each is empty.  on_list(session) is called before each list."""
+
+    def __init__(self, certs, folders, cert="server"):
+        self.folders = folders
+        self.commands = []
+        self.on_list = None
+        super().__init__(certs, cert)
+
+    def serve(self, session):
+        session.send("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR] ready")
+        while True:
+            line = session.line()
+            tag, verb = line.decode("latin-1").split(" ")[:2]
+            self.commands.append(line.partition(b" ")[2].decode("latin-1"))
+            if verb == "CAPABILITY":
+                session.send("* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR")
+            elif verb == "LIST":
+                if self.on_list:
+                    self.on_list(session)
+                for name in self.folders:
+                    session.send(b'* LIST () "/" ' + name + b"\r\n")
+            elif verb in ("SELECT", "EXAMINE"):
+                session.send("* 0 EXISTS")
+                session.send("* OK [UIDVALIDITY 1] ok")
+                session.send("* OK [UIDNEXT 1] ok")
+            elif b"SEARCH" in line:
+                session.send("* SEARCH")
+            elif verb == "LOGOUT":
+                session.send("* BYE")
+            session.send(tag + " OK done")

@@ -200,13 +200,16 @@ def test_seen(world, haul, user, port, recorder):
 
 # --- move -------------------------------------------------------------------------
 
+@pytest.mark.parametrize("name,on_disk", (
+    ("Old mail", "Old mail"), ("R&D Entw\u00fcrfe", "R&-D Entw&APw-rfe")),
+    ids=("plain", "localised"))
 @pytest.mark.parametrize("server", ("move", "uidplus"))
-def test_move(world, haul, user, port, recorder, uidplus, server):
+def test_move(world, haul, user, port, recorder, uidplus, server, name,
+              on_disk):
     dovecot = world.dovecot if server == "move" else uidplus
     box = dovecot.mailbox(user)
-    make_folder(box, "Old mail")
-    haul.account(user, "imap", dovecot.ports["imaps"],
-                 after="move Old mail")
+    make_folder(box, on_disk)
+    haul.account(user, "imap", dovecot.ports["imaps"], after="move " + name)
     haul.to_recorder(recorder)
     # Marked by another client: not ours to remove.
     fill(box, 2)
@@ -217,10 +220,10 @@ def test_move(world, haul, user, port, recorder, uidplus, server):
     haul.once()
     assert len(recorder.accepted()) == 40
     assert subjects(box.messages()) == [b"marked", b"number 0", b"number 1"]
-    assert subjects(in_folder(box, "Old mail")) == sorted(
+    assert subjects(in_folder(box, on_disk)) == sorted(
         b"number %d" % i for i in range(3, 43))
     haul.once()
-    assert len(in_folder(box, "Old mail")) == 40
+    assert len(in_folder(box, on_disk)) == 40
     assert len(recorder.messages) == 40
 
 

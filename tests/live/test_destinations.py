@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """One account, two destinations: each has a state of its own."""
+import random
+import time
+
 import corpus
 from fakes import RecordingSmtp
 
@@ -60,3 +63,22 @@ def test_one_that_is_down_delays_nobody(world, haul, user, port):
         assert len(home.accepted()) == COUNT
         assert bodies(archive) == bodies(home)
         assert len(box) == 0
+
+
+def test_large_ones_are_not_mixed_up(world, haul, user, port):
+    """Messages that lie in a file are read for both at the same time."""
+    box = world.dovecot.mailbox(user)
+    rng = random.Random(7)
+    for i in range(2):
+        box.add(corpus.header(i, "large %d" % i) + b"\r\n"
+                + corpus.attachment(rng, 20_000_000))
+    expected = sorted(raw.split(b"\r\n\r\n", 1)[1] for raw in box.messages())
+    with RecordingSmtp(world.certs) as home, \
+            RecordingSmtp(world.certs) as archive:
+        archive.on("data", lambda *_: time.sleep(0.1))
+        haul.account(user, "imap", port("imap"),
+                     destination=("home", "archive"))
+        two(haul, home, archive)
+        haul.once()
+        assert bodies(home) == expected
+        assert bodies(archive) == expected

@@ -7,8 +7,9 @@ import time
 import pytest
 
 import corpus
-from fakes import RecordingSmtp
+from fakes import FakeImap, RecordingSmtp
 from haul import FAILED
+import servers
 from servers import wait_for
 
 
@@ -67,19 +68,38 @@ def test_policy_of_each(world, haul, user, port):
         assert len(box) == 0 and len(box.folder("Spam")) == 2
 
 
-def test_moved_once(world, haul, user, port):
+@pytest.mark.parametrize("name,on_disk", (
+    ("Done", "Done"), ("Geh\u00f6rt", "Geh&APY-rt")))
+def test_moved_once(world, haul, user, port, name, on_disk):
     """What a pattern moves away is not found by it again."""
     box = world.dovecot.mailbox(user)
     box.add(message("one"))
-    box.folder("Done")
+    box.folder(on_disk)
     haul.account(user, "imap", port("imap"), idle=False, folders="*",
-                 after="move Done")
+                 after="move " + name)
     with RecordingSmtp(world.certs) as recorder:
         haul.to_recorder(recorder)
         for _ in range(3):
             haul.once()
         assert len(recorder.accepted()) == 1
-        assert len(box) == 0 and len(box.folder("Done")) == 1
+        assert len(box) == 0 and len(box.folder(on_disk)) == 1
+
+
+def test_names_that_are_none(world, haul, user):
+    """Folders that nobody could ask for: said once, though two patterns meet
+    them, and the others are polled."""
+    names = [b'"Bad&zz"', b"{3}\r\n\xff\xfe\xfd", b'"' + b"x" * 1025 + b'"',
+             b"Good"]
+    with FakeImap(world.certs, names) as server, \
+            RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        haul.account(user, "imap", server.port, idle=False,
+                     folders=["*", "%"])
+        said = haul.once()
+        assert len(said.lines("left out: 3")) == 1, said.log
+        assert len(said.lines("left out")) == 1, said.log
+        assert [c for c in server.commands if "EXAMINE" in c] == [
+            "EXAMINE Good"]
 
 
 def test_missing_folder_stops_no_other(world, haul, user, port):
@@ -117,6 +137,43 @@ def test_watch_all(world, haul, user, port):
         running.stop()
         assert subjects(recorder) == ["more"] + ["news %d" % i
                                                  for i in range(4)]
+
+
+@pytest.fixture(name="strict", scope="module")
+def _strict(world):
+    """A Dovecot that refuses the third connection of a user."""
+    work = servers.WorkDir()
+    conf = servers.DOVECOT_CONF
+    servers.DOVECOT_CONF += "\nmail_max_userip_connections = 2\n"
+    try:
+        dovecot = servers.Dovecot(work, world.certs)
+    finally:
+        servers.DOVECOT_CONF = conf
+    yield dovecot
+    dovecot.close()
+    work.close()
+
+
+def test_connections_of_an_account(world, haul, user, strict):
+    """Folders that may not be watched are polled over what is left."""
+    box = strict.mailbox(user)
+    names = ["f%d" % i for i in range(4)]
+    for name in names:
+        box.folder(name)
+    haul.options["connections_per_host"] = 20
+    haul.options["host_spacing"] = "0s"
+    haul.account(user, "imap", strict.ports["imaps"], interval="10s",
+                 connections=2, folders=["INBOX"] + names)
+    with RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        running = haul.start()
+        wait_for("first polls", lambda: running.text().count(
+            "first poll of") == 5)
+        for place in [box] + [box.folder(n) for n in names]:
+            place.add(message("m" + place.path[-3:]))
+        wait_for("all of it", lambda: len(recorder.accepted()) == 5, 40)
+        running.stop()
+        assert "Maximum number of connections" not in running.text()
 
 
 def test_few_connections(world, haul, user, port):

@@ -5,6 +5,7 @@ MAILHAUL_LARGE=1 takes the numbers of a large mailbox: 10,000 relayed and kept,
 5,000 known, 1,000 that go from one protocol to the other.
 """
 import collections
+import json
 import os
 import re
 import time
@@ -14,6 +15,7 @@ import pytest
 import corpus
 from fakes import FakePop3, Gone, RecordingSmtp
 from haul import FAILED, OK
+from servers import wait_for
 
 LARGE = os.environ.get("MAILHAUL_LARGE")
 COUNT = 10000 if LARGE else 300
@@ -134,6 +136,36 @@ def test_known_over_pop3(world, haul, user, port):
         assert len(recorder.accepted()) == 1
         assert haul.accept(user, "--as-known").code != OK
     assert len(box) == KNOWN
+
+
+def test_asks_after_a_restart(world, haul, user, port):
+    """Nobody is told that an account fails which waits for an answer."""
+    box = world.dovecot.mailbox(user)
+    fill(box, range(50))
+    haul.account(user, "pop3", port("pop3"), first="new")
+
+    def state():
+        done = haul.command("status", "--json")
+        return done.code == OK and json.loads(
+            done.log)["accounts"][0]["state"]
+
+    with RecordingSmtp(world.certs) as recorder:
+        haul.to_recorder(recorder)
+        haul.once()
+        replace(box, range(100, 160), "private")
+        haul.once(expect=FAILED)
+        for _ in range(2):
+            running = haul.start()
+            wait_for("a status", state)
+            # Not polled again, so the record alone can tell.
+            assert state() == "asks", running.text()
+            assert "of the 60 messages" not in running.text().split(
+                "not polled for another")[0]
+            running.stop()
+        assert haul.accept(user, "--as-known").code == OK
+        running = haul.start()
+        wait_for("the end of it", lambda: state() == "waiting")
+        running.stop()
 
 
 @pytest.mark.parametrize("how", ("--as-known", "--relay"))

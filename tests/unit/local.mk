@@ -2,6 +2,7 @@
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_option_table tests/unit/test_conf \
 	tests/unit/test_conf_equal tests/unit/test_conf_folders \
+	tests/unit/test_conf_token \
 	tests/unit/test_credential tests/unit/test_sasl
 endif
 tests_unit_test_option_table_SOURCES = tests/unit/test_option_table.c
@@ -22,14 +23,35 @@ tests_unit_test_conf_folders_SOURCES = tests/unit/test_conf_folders.c \
 	$(CONF_FIXTURE)
 tests_unit_test_conf_folders_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_folders_LDADD = $(CONF_TEST_LIBS)
+
+tests_unit_test_conf_token_SOURCES = tests/unit/test_conf_token.c \
+	$(CONF_FIXTURE)
+tests_unit_test_conf_token_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_token_LDADD = $(CONF_TEST_LIBS)
 tests_unit_test_credential_SOURCES = tests/unit/test_credential.c
 tests_unit_test_credential_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_credential_LDADD = libauth.a libnet.a libbase.a \
 	$(EVENT_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_sasl_SOURCES = tests/unit/test_sasl.c
-tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_sasl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
-	$(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_scram
+endif
+tests_unit_test_scram_SOURCES = tests/unit/test_scram.c
+tests_unit_test_scram_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) \
+	$(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_scram_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
+	$(JANSSON_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_fetchmail
+endif
+tests_unit_test_fetchmail_SOURCES = tests/unit/test_fetchmail.c
+tests_unit_test_fetchmail_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_fetchmail_LDADD = $(CONF_TEST_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_buf
@@ -72,6 +94,16 @@ endif
 tests_unit_test_header_SOURCES = tests/unit/test_header.c
 tests_unit_test_header_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_header_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_address tests/unit/test_rewrite
+endif
+tests_unit_test_address_SOURCES = tests/unit/test_address.c
+tests_unit_test_address_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_address_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_rewrite_SOURCES = tests/unit/test_rewrite.c
+tests_unit_test_rewrite_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_rewrite_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_smtp_reply
@@ -157,15 +189,18 @@ tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 # library's member of that name.
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn \
+	tests/unit/test_parcel \
 	tests/unit/test_retry tests/unit/test_server tests/unit/test_spool \
 	tests/unit/test_trace tests/unit/test_transfer \
+	tests/unit/test_transfer_sender \
 	tests/unit/test_sink_smtp
 endif
 NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(CMOCKA_CFLAGS)
 NET_TEST_LIBS = libnet.a libproto.a libbase.a $(EVENT_LIBS) \
 	$(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
-RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS)
+RELAY_TEST_LIBS = librelay.a libauth.a libconf.a $(NET_TEST_LIBS) \
+	$(GSASL_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(CONFIG_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
@@ -175,22 +210,52 @@ tests_unit_test_conn_LDADD = $(NET_TEST_LIBS)
 tests_unit_test_retry_SOURCES = tests/unit/test_retry.c
 tests_unit_test_retry_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_retry_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_phrase
+endif
+tests_unit_test_phrase_SOURCES = tests/unit/test_phrase.c
+tests_unit_test_phrase_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_phrase_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_server_SOURCES = tests/unit/test_server.c
 tests_unit_test_server_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_server_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test_spool.c
 tests_unit_test_spool_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_spool_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_parcel_SOURCES = tests/unit/test_parcel.c
+tests_unit_test_parcel_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_parcel_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_trace_SOURCES = tests/unit/test_trace.c
 tests_unit_test_trace_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_trace_LDADD = $(RELAY_TEST_LIBS)
-tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c tests/trail.h \
-	tests/fake/fake_sink.c tests/fake/fake_sink.h \
+TRANSFER_STAGE = tests/unit/transfer_stage.c tests/unit/transfer_stage.h \
+	tests/trail.h tests/fake/fake_sink.c tests/fake/fake_sink.h \
 	tests/fake/fake_store.c tests/fake/fake_store.h
+tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c \
+	$(TRANSFER_STAGE)
+tests_unit_test_transfer_sender_SOURCES = tests/unit/test_transfer_sender.c \
+	$(TRANSFER_STAGE)
+tests_unit_test_transfer_sender_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_transfer_sender_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
 SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
 	tests/fake/fake_conn.c tests/fake/fake_conn.h
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sink_login
+endif
+tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY) \
+	tests/fake/fake_token.c tests/fake/fake_token.h
+tests_unit_test_sink_login_CFLAGS = $(NET_TEST_CFLAGS) $(GSASL_CFLAGS)
+tests_unit_test_sink_login_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_source_login
+endif
+tests_unit_test_source_login_SOURCES = tests/unit/test_source_login.c \
+	tests/trail.h tests/fake/fake_conn.c tests/fake/fake_conn.h \
+	tests/fake/fake_token.c tests/fake/fake_token.h
+tests_unit_test_source_login_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_source_login_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
@@ -368,3 +433,29 @@ tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
 tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)
 
+
+# The probe of mailhaul check --online.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_probe
+endif
+tests_unit_test_probe_SOURCES = tests/unit/test_probe.c tests/trail.h \
+	tests/fake/fake_conn.c tests/fake/fake_conn.h
+tests_unit_test_probe_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_probe_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_finder
+endif
+tests_unit_test_finder_SOURCES = tests/unit/test_finder.c tests/trail.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h
+tests_unit_test_finder_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_finder_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_account
+endif
+tests_unit_test_account_SOURCES = tests/unit/test_account.c tests/trail.h \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h \
+	tests/fake/fake_worker.c tests/fake/fake_worker.h
+tests_unit_test_account_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_account_LDADD = libdaemon.a $(RELAY_TEST_LIBS)

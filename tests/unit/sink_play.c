@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "net/loop.h"
+#include "relay/parcel.h"
 #include "relay/spool.h"
 
 static char host[] = "mx", user[] = "me", password[] = "env:SINK_SECRET",
@@ -49,7 +50,7 @@ play_setup(void **state)
 	p->net.trail = &p->trail;
 	p->net.net.loop = loop_new();
 	p->pool = spool_pool_new(-1, 1 << 20);
-	p->sink = sink_open(&p->net.net, &p->conf, &p->dest);
+	p->sink = sink_open(&p->net.net, p->tokens, &p->conf, &p->dest);
 	*state = p;
 	return 0;
 }
@@ -61,7 +62,7 @@ play_teardown(void **state)
 
 	sink_close(&p->sink);
 	for (size_t i = 0; i < JOBS; i++)
-		spool_unref(&p->jobs[i].job.spool);
+		parcel_free(&p->jobs[i].job.parcel);
 	spool_pool_free(&p->pool);
 	loop_free(&p->net.net.loop);
 	trail_free(&p->trail);
@@ -108,13 +109,6 @@ assert_unsaid(struct play *p, const char *part)
 
 /* --- jobs */
 
-static struct span
-on_head(void *arg)
-{
-	(void)arg;
-	return span_str(HEAD);
-}
-
 static void
 on_begin(void *arg)
 {
@@ -142,20 +136,22 @@ void
 submit(struct play *p, unsigned number, const char *message)
 {
 	struct part *j = &p->jobs[number];
+	struct spool *spool = spool_new(p->pool, "token", 1 << 20);
 	struct fault f;
 
-	spool_unref(&j->job.spool);
+	assert_true(spool_write(spool, span_str(message), &f));
+	assert_true(spool_finish(spool, &f));
+	parcel_free(&j->job.parcel);
 	*j = (struct part){ .play = p, .number = number };
 	j->job = (struct sink_job){
-		.spool = spool_new(p->pool, "token", 1 << 20),
+		.parcel = parcel_new(spool, span_str(HEAD)),
 		.trace = "tr4ce",
-		.head = on_head,
 		.begin = on_begin,
 		.verdict = on_verdict,
 		.arg = j,
 	};
-	assert_true(spool_write(j->job.spool, span_str(message), &f));
-	assert_true(spool_finish(j->job.spool, &f));
+	parcel_preserve(j->job.parcel);
+	spool_unref(&spool); /* the parcel has its own reference */
 	sink_submit(p->sink, &j->job);
 }
 

@@ -20,7 +20,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "net/program.h"
-#include "relay/spool.h"
+#include "relay/parcel.h"
 #include "relay/trace.h"
 #include "store/store.h"
 
@@ -499,16 +499,7 @@ test_finish_in_time(void **state)
 static void
 read_letter(struct sink *s, char *dst, size_t cap)
 {
-	struct span piece;
-	struct fault f;
-	size_t n;
-
-	fake_sink_head(s, dst, cap);
-	n = strlen(dst);
-	assert_true(spool_read(s->job->spool, 0, &piece, &f));
-	assert_true(n + piece.n < cap);
-	memcpy(dst + n, piece.p, piece.n);
-	dst[n + piece.n] = '\0';
+	fake_sink_read(s, dst, cap);
 }
 
 static void
@@ -546,8 +537,7 @@ test_letter(void **state)
 	trace_notice(store_install_key(&s->store), token);
 	snprintf(notice, sizeof(notice), "X-Mailhaul-Notice: %s\r\n", token);
 	assert_non_null(strstr(text, notice));
-	assert_string_equal(spool_scan(via->job->spool)->notice, token);
-	assert_false(spool_scan(via->job->spool)->eight_bit);
+	assert_false(parcel_eight_bit(via->job->parcel));
 	fake_sink_verdict(via, NULL, "250 ok");
 	assert_trail(s, "verdict good\n");
 }

@@ -304,6 +304,12 @@ test_missing(void **state)
 		    "\n" ACCOUNT(IMAP),
 	    "2: mail_from is missing, and user is no mail address that could "
 	    "stand in for it\n");
+	conf_expect("destinations = (\n{ name = \"home\"; host = \"h\"; user = "
+		    "\"u\"; password = \"env:P\"; recipient = \"a@b\"; "
+		    "sender = \"rewrite\"; } );\n"
+		    "\n" ACCOUNT(IMAP),
+	    "2: mail_from is missing, and user is no mail address that could "
+	    "stand in for it; sender and on_reject put it in From\n");
 }
 
 static void

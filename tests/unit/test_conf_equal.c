@@ -30,6 +30,7 @@ static const char *const words[] = {
 	"changed@example.net",
 	"env:CHANGED",
 	"[::1]:42",
+	"https://changed.example.net/",
 	"delete",
 	"all",
 	"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",

@@ -197,6 +197,38 @@ of_another_version(void **state)
 	refused(w, EX_DATAERR, "has schema version 0;");
 }
 
+/* As version 2 was: without the column that version 3 has. */
+static void
+of_the_version_before(void **state)
+{
+	struct world *w = *state;
+	int64_t id = world_one_new(w);
+	char *before, *after;
+
+	assert_true(world_in_doubt(w, id)->ok);
+	world_close(w);
+	world_sql(w, "ALTER TABLE delivery DROP COLUMN wrapped;"
+		     "PRAGMA user_version = 2");
+	before = world_dump(w);
+	/* A dry run reads it and changes nothing. */
+	assert_true(statedir_open(&w->dir, w->path, &w->exit, &w->fault));
+	w->store = store_open(&w->dir, true, &w->exit, &w->fault);
+	assert_non_null(w->store);
+	assert_true(world_mailbox(w, "a", "u", "h")->ok);
+	world_close(w);
+	after = world_dump(w);
+	assert_string_equal(before, after);
+	free(after);
+	free(before);
+	world_open(w);
+	world_close(w);
+	assert_int_equal(world_number(w, "PRAGMA user_version"), 3);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM delivery"
+					 " WHERE state = 'in_doubt' AND"
+					 " wrapped = 0"),
+	    1);
+}
+
 static void
 opened_by_somebody_else(void **state)
 {
@@ -488,6 +520,7 @@ main(void)
 		TEST(torn_page),
 		TEST(of_another_program),
 		TEST(of_another_version),
+		TEST(of_the_version_before),
 		TEST(opened_by_somebody_else),
 		TEST(private_file_and_one_key),
 		TEST(marker_is_made_up_for),

@@ -65,6 +65,37 @@ one_held(struct world *w)
 	return id;
 }
 
+/* Refused as it is: from then on it goes out enclosed, also after a restart,
+ * until a person releases it. */
+static void
+wrapped_is_remembered(void **state)
+{
+	struct world *w = *state;
+	int64_t id = world_one_new(w);
+	struct store_refusal r = {
+		.state = STORE_DEFERRED, .now = 600, .wrap = true, .reply = ""
+	};
+
+	assert_true(world_in_doubt(w, id)->ok);
+	store_refused(w->store, id, &r, world_done(w));
+	assert_true(world_wait(w)->ok);
+	world_close(w);
+	world_open(w);
+	world_poll(w, UIDS("x"));
+	assert_int_equal(world_work(w, LATER, 0, 10)->nitems, 1);
+	assert_true(w->a.items[0].wrapped);
+	/* Another refusal does not forget it. */
+	assert_true(world_in_doubt(w, id)->ok);
+	assert_true(world_refused(w, id, STORE_DEFERRED, 0)->ok);
+	assert_int_equal(world_work(w, LATER, 0, 10)->nitems, 1);
+	assert_true(w->a.items[0].wrapped);
+	assert_true(world_in_doubt(w, id)->ok);
+	assert_true(world_refused(w, id, STORE_HELD, 0)->ok);
+	assert_int_equal(release(w, &anything), 1);
+	assert_int_equal(world_work(w, LATER, 0, 10)->nitems, 1);
+	assert_false(w->a.items[0].wrapped);
+}
+
 static void
 held_is_listed(void **state)
 {
@@ -233,6 +264,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(held_is_listed),
+		TEST(wrapped_is_remembered),
 		TEST(choices),
 		TEST(pages),
 		TEST(released_is_tried_again),

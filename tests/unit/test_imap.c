@@ -629,6 +629,29 @@ test_authenticate_lines(void **state)
 	imap_free(&m);
 }
 
+/* What does not fit into a command line waits for a "+" in spite of SASL-IR. */
+static void
+test_authenticate_long(void **state)
+{
+	static char token[12001];
+	struct imap m;
+
+	(void)state;
+	memset(token, 'A', sizeof(token) - 1);
+	greet(&m);
+	hear(&m, "* CAPABILITY IMAP4rev1 SASL-IR\r\n");
+	assert_true(imap_authenticate(&m, "XOAUTH2", span_str(token)));
+	assert_out(&m, "A1 AUTHENTICATE XOAUTH2\r\n");
+	hear(&m, "+ \r\n");
+	assert_int_equal(imap_out(&m).n, 12002);
+	imap_wrote(&m, 12002);
+	/* the server's complaint, and the empty answer to it */
+	hear(&m, "+ e30=\r\n");
+	assert_true(imap_auth_line(&m, span_str("")));
+	assert_out(&m, "\r\n");
+	imap_free(&m);
+}
+
 static void
 test_secret_is_wiped(void **state)
 {
@@ -741,6 +764,7 @@ main(void)
 		cmocka_unit_test(test_I26_mailbox_names),
 		cmocka_unit_test(test_literal_waits),
 		cmocka_unit_test(test_authenticate_lines),
+		cmocka_unit_test(test_authenticate_long),
 		cmocka_unit_test(test_secret_is_wiped),
 		cmocka_unit_test(test_arguments_stay_in_their_line),
 		cmocka_unit_test(test_sets),

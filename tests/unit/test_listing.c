@@ -498,6 +498,88 @@ dropped_destination_is_forgotten(void **state)
 	assert_string_equal(w->a.items[0].destination, "home");
 }
 
+/* --- what another program fetched ---------------------------------------- */
+
+static const struct store_answer *
+import(struct world *w, const char *const *uids)
+{
+	world_list(w, uids);
+	store_listing_import(w->store, w->mailbox, world_done(w));
+	return world_wait(w);
+}
+
+static void
+imported_is_known_and_the_rest_new(void **state)
+{
+	struct world *w = *state;
+	const struct store_answer *a = import(w, UIDS("p", "q", "q", "x"));
+
+	assert_true(a->ok);
+	assert_int_equal(a->listed, 4);
+	assert_int_equal(a->known, 4);
+	assert_false(a->baseline);
+	/* It is there after a restart, and the first listing is not the
+	 * baseline, although nothing of what was there is wanted. */
+	world_close(w);
+	world_open(w);
+	a = world_poll(w, UIDS("p", "q", "q", "q", "r"));
+	assert_true(a->ok);
+	assert_int_equal(a->known, 0);
+	assert_int_equal(a->added, 2);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 2);
+	assert_string_equal(w->a.items[0].uid, "q");
+	assert_int_equal(w->a.items[0].duplicate, 2);
+	assert_string_equal(w->a.items[1].uid, "r");
+	assert_false(w->a.items[1].doubt);
+}
+
+static void
+an_import_changes_no_record(void **state)
+{
+	struct world *w = *state;
+	const struct store_answer *a;
+	char *before, *after;
+
+	world_one_new(w);
+	a = import(w, UIDS("x", "b"));
+	assert_true(a->ok);
+	assert_true(a->baseline);
+	assert_int_equal(a->listed, 2);
+	assert_int_equal(a->known, 1);
+	world_close(w);
+	before = world_dump(w);
+	world_open(w);
+	a = import(w, UIDS("x", "b"));
+	assert_true(a->ok);
+	assert_int_equal(a->known, 0);
+	world_close(w);
+	after = world_dump(w);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	world_open(w);
+	assert_int_equal(world_poll(w, UIDS("x", "b"))->waiting, 1);
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 1);
+	assert_string_equal(w->a.items[0].uid, "x");
+}
+
+static void
+an_import_needs_a_mailbox_of_pop3(void **state)
+{
+	struct world *w = *state;
+	struct store_listing imap = world_pop3;
+
+	store_listing_drop(w->store, w->mailbox);
+	store_listing_import(w->store, w->mailbox, world_done(w));
+	assert_refused(world_wait(w), FAULT_US, FAULT_NEVER, "not begun");
+	imap.imap = true;
+	imap.generation = 7;
+	world_list(w, UIDS("1"));
+	assert_true(world_end(w, &imap)->ok);
+	assert_refused(import(w, UIDS("1")), FAULT_ACCOUNT, FAULT_NEVER,
+	    "polled over IMAP");
+}
+
 int
 main(void)
 {
@@ -528,6 +610,9 @@ main(void)
 		TEST(no_uidvalidity_concludes_nothing),
 		TEST(renamed_destination_loses_nothing),
 		TEST(dropped_destination_is_forgotten),
+		TEST(imported_is_known_and_the_rest_new),
+		TEST(an_import_changes_no_record),
+		TEST(an_import_needs_a_mailbox_of_pop3),
 	};
 
 	return cmocka_run_group_tests_name("listing", tests, NULL, NULL);

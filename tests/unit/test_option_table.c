@@ -254,7 +254,9 @@ static const struct text texts[] = {
 	{ "after", "move ", false },
 	{ "after", "move  x", false },
 	{ "after", "move a\r\nb", false },
-	{ "after", "move \xc3\xa4", false },
+	{ "after", "move \xc3\xa4", true },
+	{ "after", "move \xc3", false },
+	{ "after", "move \\Junk", false },
 	{ "first", "new", true },
 	{ "first", "since 2026-01-31", true },
 	{ "first", "since 2024-02-29", true },
@@ -274,6 +276,16 @@ static const struct text texts[] = {
 	{ "first", "since DATE", false },
 	{ "first", "since", false },
 	{ "first", "since ", false },
+	{ "oauth_token_url", "https://a.example/t", true },
+	{ "oauth_token_url", "https://a.example:8443/t?x=y", true },
+	{ "oauth_token_url", "https://a.example", false },
+	{ "oauth_token_url", "http://a.example/t", false },
+	{ "oauth_token_url", "https://me@a.example/t", false },
+	{ "oauth_token_url", "https://a.example:0/t", false },
+	{ "oauth_token_url", "https://a.example:99999/t", false },
+	{ "oauth_token_url", "https://a.example/t#x", false },
+	{ "oauth_token_url", "https:///t", false },
+	{ "oauth_token_url", "https://a.example/t t", false },
 	{ "listen", "127.0.0.1:9810", true },
 	{ "listen", "127.8.9.10:1", true },
 	{ "listen", "[::1]:65535", true },
@@ -565,7 +577,8 @@ test_wants(void **state)
 	assert_string_equal(option_range(row("message_max")).s, "64K..1T");
 	assert_string_equal(option_range(row("dot_timeout")).s, "10m..1h");
 	assert_string_equal(option_range(row("port")).s, "1..65535");
-	assert_string_equal(option_range(row("auth")).s, "auto|plain|login");
+	assert_string_equal(option_range(row("auth")).s,
+	    "auto|plain|login|scram|xoauth2|oauthbearer");
 	assert_string_equal(option_range(row("user")).s, "-");
 }
 

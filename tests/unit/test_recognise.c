@@ -427,6 +427,36 @@ accept(struct world *w, const char *name, bool as_known)
 	return w->a.unknown;
 }
 
+/* What an account is shown as after a restart. */
+static bool
+asks(struct world *w, enum store_party party, const char *name)
+{
+	const struct store_who who = { party, name, 1 };
+
+	store_pause_load(w->store, &who, world_done(w));
+	assert_true(world_wait(w)->ok);
+	return w->a.pause.asks;
+}
+
+static void
+waits_for_an_answer(void **state)
+{
+	const struct store_who who = { STORE_ACCOUNT, "a", 1 };
+	const struct store_pause pause = { .failures = 2, .not_before = 9 };
+	struct world *w = *state;
+
+	assert_false(asks(w, STORE_ACCOUNT, "a"));
+	replace_mailbox(w);
+	assert_true(asks(w, STORE_ACCOUNT, "a"));
+	assert_false(asks(w, STORE_DESTINATION, "a"));
+	assert_false(asks(w, STORE_ACCOUNT, "b"));
+	store_pause_save(w->store, &who, &pause, world_done(w));
+	assert_true(world_wait(w)->ok);
+	assert_int_equal(accept(w, "a", true), MANY);
+	assert_false(asks(w, STORE_ACCOUNT, "a"));
+	assert_int_equal(w->a.pause.failures, 0); /* polled at once */
+}
+
 /* What came after the question was not asked about. */
 static void
 accepted_as_known(void **state)
@@ -507,6 +537,7 @@ main(void)
 		TEST(new_mail_is_new),
 		TEST(new_mail_over_imap_is_new),
 		TEST(mass_change_is_noticed),
+		TEST(waits_for_an_answer),
 		TEST(accepted_as_known),
 		TEST(accepted_to_be_relayed),
 		TEST(guard_can_be_off),

@@ -52,6 +52,59 @@ test_message(void **state)
 	}
 }
 
+/* What a server says, at which stage, and whether another form may help. */
+static void
+test_wrapped(void **state)
+{
+	static const struct {
+		unsigned code;
+		bool content; /* behind DATA */
+		const char *words;
+		bool wrapped;
+	} table[] = {
+		{ 554, true, "5.2.252 SendAsDenied; a not allowed", true },
+		{ 550, true, "5.7.1 Message rejected", true },
+		{ 550, true, "5.6.0 bad header", true },
+		{ 554, true, "no", true },
+		{ 550, true, "5.0.0 no", true },
+		{ 550, true, "rejected as spam", true },
+		{ 553, false, "5.7.1 sender not owned by user", true },
+		{ 550, false, "5.1.8 sender's domain not found", true },
+		{ 553, false, "5.1.7 bad sender", true },
+		{ 550, false, "5.1.1 user unknown", false },
+		{ 550, true, "5.1.1 user unknown", false },
+		{ 552, true, "5.7.0 attachment", false },
+		{ 552, true, "5.3.4 too big", false },
+		{ 554, true, "5.3.4 too big", false },
+		{ 554, true, "5.2.2 mailbox full", false },
+		{ 554, true, "5.4.6 loop", false },
+		{ 550, false, "no", false },
+		{ 0, true, "5.7.1 nobody said that", false },
+	};
+	struct fault f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "x", "x");
+		f.code = table[i].code;
+		f.content = table[i].content;
+		retry_hear(&f, span_str(table[i].words));
+		if (retry_wrapped(&f) != table[i].wrapped)
+			fail_msg("%s", table[i].words);
+		f.when = FAULT_LATER;
+		assert_false(retry_wrapped(&f));
+		f.when = FAULT_UNKNOWN;
+		assert_false(retry_wrapped(&f));
+		f.when = FAULT_NEVER;
+		f.scope = FAULT_DESTINATION;
+		assert_false(retry_wrapped(&f));
+	}
+	fault_set(&f, FAULT_MESSAGE, FAULT_NEVER, "x", "x");
+	retry_hear(&f, span_str("5.2.252 SendAsDenied; x"));
+	assert_non_null(f.hint);
+	assert_non_null(strstr(f.hint, "\"rewrite\" or \"wrap\""));
+}
+
 /* Pauses are given without their jitter, which adds up to an eighth. */
 static void
 assert_pause(int64_t pause, int64_t expected)
@@ -411,6 +464,84 @@ test_hear(void **state)
 	}
 }
 
+/* What a provider's own words change, and whom they do not concern. */
+static void
+test_hear_meaning(void **state)
+{
+	static const char expired[] =
+	    "Session invalidated - AccessTokenExpired";
+	static const char basic[] = "Basic authentication is disabled";
+	static const char denied[] = "554 5.2.252 SendAsDenied; a@b not c@d";
+	static const struct {
+		enum fault_scope scope;
+		const char *phase, *words;
+		bool login;
+		enum fault_when when, when_r;
+		bool login_r, hint_r;
+	} table[] = {
+		{ A, "idle", expired, 0, FAULT_LATER, FAULT_NOW, 0, 0 },
+		{ A, "login", expired, 1, FAULT_NEVER, FAULT_NOW, 0, 0 },
+		{ FAULT_DESTINATION, "MAIL", expired, 0, FAULT_LATER, FAULT_NOW,
+		    0, 0 },
+		{ FAULT_MESSAGE, "end of data", expired, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 0 },
+		{ A, "login", basic, 0, FAULT_LATER, FAULT_NEVER, 1, 1 },
+		{ FAULT_DESTINATION, "AUTH", basic, 1, FAULT_NEVER, FAULT_NEVER,
+		    1, 1 },
+		{ FAULT_MESSAGE, "end of data", basic, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 0 },
+		{ FAULT_MESSAGE, "end of data", denied, 0, FAULT_NEVER,
+		    FAULT_NEVER, 0, 1 },
+		{ A, "login", denied, 1, FAULT_LATER, FAULT_LATER, 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct fault f = { .scope = table[i].scope,
+			.when = table[i].when,
+			.phase = table[i].phase,
+			.login = table[i].login };
+
+		retry_hear(&f, span_str(table[i].words));
+		assert_int_equal(f.when, table[i].when_r);
+		assert_int_equal(f.login, table[i].login_r);
+		assert_int_equal(f.hint != NULL, table[i].hint_r);
+		assert_false(f.busy);
+	}
+}
+
+static bool
+routine(
+    struct retry_routine *r, bool login, int64_t now, enum fault_when when_r)
+{
+	struct fault f = { .scope = A, .when = FAULT_NOW, .login = login };
+	bool yes = retry_routine(r, &f, now);
+
+	assert_int_equal(f.when, when_r);
+	return yes;
+}
+
+/* A session that ran out, the token that is refused then, the next one. */
+static void
+test_routine(void **state)
+{
+	struct retry_routine r = { .since = 0 };
+	struct fault f = { .scope = A, .when = FAULT_LATER };
+
+	(void)state;
+	assert_false(retry_routine(&r, &f, NOW));
+	assert_true(routine(&r, false, NOW, FAULT_NOW));
+	assert_true(routine(&r, true, NOW + 1, FAULT_NOW));
+	assert_false(routine(&r, true, NOW + 2, FAULT_NEVER));
+	assert_true(routine(&r, false, NOW + 3, FAULT_NOW));
+	assert_false(routine(&r, false, NOW + 4, FAULT_LATER));
+	assert_false(routine(&r, false, NOW + 10 * MINUTE - 1, FAULT_LATER));
+	assert_true(routine(&r, true, NOW + 10 * MINUTE, FAULT_NOW));
+	assert_false(routine(&r, true, NOW + 10 * MINUTE, FAULT_NEVER));
+	/* the clock was set back */
+	assert_true(routine(&r, true, 1000, FAULT_NOW));
+}
+
 static void
 test_hear_absurd(void **state)
 {
@@ -427,6 +558,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_wrapped),
 		cmocka_unit_test(test_message_schedule),
 		cmocka_unit_test(test_message_limits),
 		cmocka_unit_test(test_account),
@@ -438,6 +570,8 @@ main(void)
 		cmocka_unit_test(test_login_wait),
 		cmocka_unit_test(test_interval),
 		cmocka_unit_test(test_hear),
+		cmocka_unit_test(test_hear_meaning),
+		cmocka_unit_test(test_routine),
 		cmocka_unit_test(test_hear_absurd),
 	};
 

@@ -142,6 +142,43 @@ test_holds(void **state)
 	sched_free(&s);
 }
 
+/* An account has a limit of its own, of which one place is for its polls; who
+ * has none left keeps nobody else from watching. */
+static void
+test_limit_of_an_account(void **state)
+{
+	const struct sched_limits l = { .per_host = 10, .total = 100 };
+	struct sched s;
+	struct sched_job a, b;
+	int64_t wait;
+
+	(void)state;
+	sched_init(&s, &l);
+	add(&s, &a, "one", 0);
+	a.max = 3;
+	for (unsigned i = 0; i < 2; i++) {
+		sched_at(&s, &a, 0);
+		assert_ptr_equal(sched_next(&s, 0, &wait), &a);
+		assert_true(sched_hold(&s, &a));
+	}
+	sched_at(&s, &a, 0);
+	assert_ptr_equal(sched_next(&s, 0, &wait), &a);
+	assert_int_equal(a.holds + a.running, a.max);
+	assert_false(sched_hold(&s, &a));
+	add(&s, &b, "one", 1);
+	assert_ptr_equal(sched_next(&s, 1, &wait), &b);
+	assert_true(sched_hold(&s, &b));
+	sched_drop(&s, &a);
+	assert_true(sched_hold(&s, &a));
+	sched_remove(&s, &a);
+	sched_at(&s, &b, 2);
+	b.max = 1; /* it has more, of an older limit: none is added */
+	assert_ptr_equal(sched_next(&s, 2, &wait), &b);
+	assert_false(sched_hold(&s, &b));
+	sched_remove(&s, &b);
+	sched_free(&s);
+}
+
 /* A thousand accounts of one host, each busy for a while and due again at once:
  * each has its turn before anybody has the next one. */
 static void
@@ -238,6 +275,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_spacing),
 		cmocka_unit_test(test_holds),
+		cmocka_unit_test(test_limit_of_an_account),
 		cmocka_unit_test(test_nobody_starves),
 		cmocka_unit_test(test_twelve_hours),
 	};

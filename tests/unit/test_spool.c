@@ -64,6 +64,8 @@ spool_of(struct span raw, size_t cut)
 	return s;
 }
 
+static char room[SPOOL_PIECE];
+
 /* Reads it back, from the front. */
 static void
 assert_holds(struct spool *s, struct span expected)
@@ -74,7 +76,7 @@ assert_holds(struct spool *s, struct span expected)
 
 	assert_int_equal(spool_size(s), expected.n);
 	do {
-		assert_true(spool_read(s, at, &piece, &f));
+		assert_true(spool_read(s, at, room, &piece, &f));
 		assert_true(piece.n <= SPOOL_PIECE);
 		assert_true(piece.n <= expected.n - at);
 		assert_true(
@@ -304,7 +306,7 @@ test_read_anywhere(void **state)
 	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
 		size_t left = at[i] < BIG ? BIG - at[i] : 0;
 
-		assert_true(spool_read(s, at[i], &piece, &f));
+		assert_true(spool_read(s, at[i], room, &piece, &f));
 		assert_int_equal(
 		    piece.n, left < SPOOL_PIECE ? left : SPOOL_PIECE);
 		if (left > 0)
@@ -371,12 +373,13 @@ test_no_file(void **state)
 
 /* --- room */
 
-#define WAITERS 3
+#define WAITERS 4
 
 struct queue {
 	struct spool_waiter waiter[WAITERS];
-	uint64_t want[WAITERS]; /* 0: is content */
-	char order[16];         /* who was called */
+	struct spool_holder holder[WAITERS]; /* unless the test shares them */
+	uint64_t want[WAITERS];              /* 0: is content */
+	char order[16];                      /* who was called */
 	size_t calls;
 };
 
@@ -394,16 +397,38 @@ on_room(void *arg)
 		queue.want[i] = 0;
 }
 
+static int
+setup_queue(void **state)
+{
+	(void)state;
+	queue = (struct queue){ .calls = 0 };
+	for (size_t i = 0; i < WAITERS; i++)
+		queue.waiter[i] = (struct spool_waiter){
+			.room = on_room,
+			.arg = &queue.waiter[i],
+			.holder = &queue.holder[i],
+		};
+	return 0;
+}
+
+static bool
+reserve(size_t i, uint64_t size)
+{
+	return spool_reserve(pool, size, &queue.waiter[i]);
+}
+
+static void
+release(size_t i, uint64_t size)
+{
+	spool_release(pool, size, queue.waiter[i].holder);
+}
+
 static void
 wait_for(size_t i, uint64_t size)
 {
-	struct spool_waiter *w = &queue.waiter[i];
-
-	w->room = on_room;
-	w->arg = w;
 	queue.want[i] = size;
-	assert_false(spool_reserve(pool, size, w));
-	assert_true(w->waiting);
+	assert_false(reserve(i, size));
+	assert_true(queue.waiter[i].waiting);
 }
 
 static void
@@ -417,26 +442,24 @@ assert_called(const char *order)
 static void
 test_room(void **state)
 {
-	struct spool_waiter none = { .room = NULL };
-
 	(void)state;
-	assert_true(spool_reserve(pool, 600, &none));
-	assert_true(spool_reserve(pool, 400, &none));
+	assert_true(reserve(2, 1000));
 	wait_for(0, 1);
-	wait_for(1, UINT64_MAX); /* no sum wraps */
-	assert_false(spool_reserve(pool, 1, &queue.waiter[0])); /* once only */
-	spool_release(pool, 400);
+	wait_for(1, UINT64_MAX);     /* no sum wraps */
+	assert_false(reserve(0, 1)); /* once only */
+	release(2, 400);
 	assert_called("ab");
 	assert_false(queue.waiter[0].waiting);
 	assert_true(queue.waiter[1].waiting);
-	spool_release(pool, 1);
+	release(0, 1);
 	assert_called("b");
 	/* An empty pool takes anything: else it would wait for ever. */
-	spool_release(pool, 600);
+	release(2, 600);
 	assert_called("b");
 	assert_false(queue.waiter[1].waiting);
-	spool_release(pool, UINT64_MAX);
+	release(1, UINT64_MAX);
 	assert_called("");
+	assert_int_equal(spool_pool_used(pool), 0);
 }
 
 /* Each is asked once for a release, in the order in which they came, and who
@@ -444,28 +467,103 @@ test_room(void **state)
 static void
 test_order_of_waiters(void **state)
 {
-	struct spool_waiter none = { .room = NULL };
-
 	(void)state;
-	assert_true(spool_reserve(pool, 1000, &none));
+	assert_true(reserve(3, 1000));
 	wait_for(0, 500);
 	wait_for(1, 900);
 	wait_for(2, 100);
-	spool_release(pool, 100);
+	release(3, 100);
 	assert_called("abc"); /* c has it, a and b wait again */
 	assert_false(queue.waiter[2].waiting);
+	release(2, 100);
+	assert_called("ab");
 	wait_for(2, 300);
 	spool_waiter_cancel(pool, &queue.waiter[1]);
 	spool_waiter_cancel(pool, &queue.waiter[1]);
-	spool_release(pool, 550);
+	release(3, 450);
 	assert_called("ac"); /* a has it, 50 bytes are left */
 	assert_true(queue.waiter[2].waiting);
-	spool_release(pool, 350);
+	release(3, 450);
 	assert_called("c");
 	assert_false(queue.waiter[2].waiting);
-	spool_release(pool, 600 + 200);
-	spool_release(pool, 0);
+	release(0, 500);
+	release(2, 300);
 	assert_called("");
+	assert_int_equal(spool_pool_used(pool), 0);
+}
+
+/* A backlog leaves room for others, and less of it the fewer they are. */
+static void
+test_shares(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(reserve(0, 100));
+	wait_for(0, 100); /* a half is the most */
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(reserve(1, 100));
+	wait_for(1, 100);             /* a third */
+	assert_true(reserve(2, 200)); /* the first: all that is there */
+	release(0, 100);
+	assert_called("ab"); /* both hold more than a quarter */
+	release(2, 200);
+	assert_called("ab");
+	release(0, 300);
+	assert_called("ab"); /* a takes one more, b has its share */
+	assert_int_equal(queue.holder[0].held, 200);
+	assert_int_equal(queue.holder[1].held, 300);
+	release(0, 200);
+	assert_called("b"); /* alone again */
+	assert_int_equal(queue.holder[1].held, 400);
+	release(1, 400);
+	assert_int_equal(spool_pool_used(pool), 0);
+}
+
+/* A large first message is not kept waiting by the small ones of others. */
+static void
+test_first_before_next(void **state)
+{
+	(void)state;
+	assert_true(reserve(0, 100));
+	assert_true(reserve(1, 100));
+	wait_for(2, 960);
+	wait_for(0, 1);
+	wait_for(1, 1);
+	assert_true(reserve(3, 50)); /* who holds nothing, too, goes on */
+	release(0, 100);
+	assert_called("cab"); /* a is a first now */
+	assert_false(queue.waiter[0].waiting);
+	release(1, 100);
+	assert_called("cb");
+	assert_false(queue.waiter[1].waiting);
+	release(0, 1);
+	release(1, 1);
+	assert_called("cc");
+	release(3, 50);
+	assert_called("c");
+	assert_int_equal(queue.holder[2].held, 960);
+	release(2, 960);
+	assert_int_equal(spool_pool_used(pool), 0);
+}
+
+/* Folders of an account have one share. */
+static void
+test_one_holder(void **state)
+{
+	(void)state;
+	queue.waiter[1].holder = &queue.holder[0];
+	assert_true(reserve(0, 300));
+	assert_true(reserve(1, 200));
+	wait_for(1, 1);
+	wait_for(0, 1);
+	assert_true(reserve(2, 500));
+	release(2, 500);
+	assert_called("ba");
+	release(1, 200);
+	assert_called("ba");
+	assert_int_equal(queue.holder[0].held, 302);
+	release(0, 302);
+	assert_int_equal(spool_pool_used(pool), 0);
 }
 
 int
@@ -482,8 +580,11 @@ main(void)
 		cmocka_unit_test(test_read_anywhere),
 		cmocka_unit_test(test_memory_of_all),
 		cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_room),
-		cmocka_unit_test(test_order_of_waiters),
+		cmocka_unit_test_setup(test_room, setup_queue),
+		cmocka_unit_test_setup(test_order_of_waiters, setup_queue),
+		cmocka_unit_test_setup(test_shares, setup_queue),
+		cmocka_unit_test_setup(test_first_before_next, setup_queue),
+		cmocka_unit_test_setup(test_one_holder, setup_queue),
 	};
 
 	return cmocka_run_group_tests_name("spool", tests, setup, teardown);

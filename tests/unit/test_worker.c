@@ -41,6 +41,7 @@ struct stage {
 	struct conf_account account;
 	struct conf_folder folder;
 	struct worker_context context;
+	struct spool_holder holder;
 	const struct worker *suspect;
 	struct tally_account tally;
 	struct worker *worker;
@@ -93,6 +94,7 @@ setup(void **state)
 	s->sinks[0] = &s->sink;
 	s->conf = (struct conf){ .message_max = 1000 };
 	s->dest = (struct conf_destination){ .name = home, .recipient = you };
+	s->sink.dest = &s->dest;
 	s->dests[0] = &s->dest;
 	s->names[0] = home;
 	s->account = (struct conf_account){
@@ -108,6 +110,7 @@ setup(void **state)
 		.conf = &s->conf,
 		.store = &s->store,
 		.pool = spool_pool_new(-1, 10000),
+		.holder = &s->holder,
 		.our_host = "me.example",
 		.sinks = s->sinks,
 		.suspect = &s->suspect,

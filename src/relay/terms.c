@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "daemon/terms.h"
+#include "relay/terms.h"
 
 #include <stdio.h>
 
@@ -15,6 +15,24 @@ hash_number(uint64_t hash, uint64_t n)
 	return retry_hash(hash, text);
 }
 
+static uint64_t
+hash_text(uint64_t hash, const char *text)
+{
+	return retry_hash(hash, text != NULL ? text : "");
+}
+
+static uint64_t
+token_terms(uint64_t hash, const struct conf_server *c)
+{
+	hash = hash_text(hash, c->oauth_client_id);
+	hash = hash_text(hash, c->oauth_client_secret);
+	hash = hash_text(hash, c->oauth_scope);
+	hash = hash_text(hash, c->oauth_token_url);
+	hash = hash_text(hash, c->oauth_device_url);
+	hash = hash_text(hash, c->oauth_authorize_url);
+	return hash_text(hash, c->oauth_ca_file);
+}
+
 /* Whatever a person would change to end a pause. */
 static uint64_t
 server_terms(const struct conf_server *c, const char *name)
@@ -24,12 +42,12 @@ server_terms(const struct conf_server *c, const char *name)
 	hash = retry_hash(hash, c->host);
 	hash = hash_number(hash, c->port);
 	hash = retry_hash(hash, c->user);
-	hash = retry_hash(hash, c->password);
+	hash = hash_text(hash, c->password);
 	hash = hash_number(hash, (uint64_t)c->auth);
-	hash = retry_hash(hash, c->ca_file != NULL ? c->ca_file : "");
+	hash = hash_text(hash, c->ca_file);
 	for (size_t i = 0; c->pinned && i < sizeof(c->pin); i++)
 		hash = hash_number(hash, c->pin[i]);
-	return hash;
+	return token_terms(hash, c);
 }
 
 uint64_t
@@ -40,7 +58,7 @@ terms_of_destination(const struct conf_destination *d)
 	hash = hash_number(hash, (uint64_t)d->tls);
 	hash = retry_hash(hash, d->mail_from);
 	hash = retry_hash(hash, d->recipient);
-	return retry_hash(hash, d->ehlo != NULL ? d->ehlo : "");
+	return hash_text(hash, d->ehlo);
 }
 
 uint64_t
