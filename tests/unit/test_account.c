@@ -25,6 +25,7 @@
 
 #define INTERVAL 600
 #define JITTER (INTERVAL / 8) /* see relay/retry.h */
+#define EARLY (INTERVAL / 10)
 #define FOLDERS 3
 
 struct stage {
@@ -317,9 +318,9 @@ test_round(void **state)
 	done(s, "Junk");
 	assert_string_equal(shown(s), "waiting");
 	assert_int_equal(s->polled, 2);
-	pass(s, INTERVAL - 1);
+	pass(s, INTERVAL - EARLY - 1);
 	assert_trail(s, "");
-	pass(s, 1 + JITTER);
+	pass(s, 1 + EARLY + JITTER);
 	assert_trail(s, "poll INBOX\n");
 	done(s, "INBOX");
 	assert_trail(s, "poll Junk\n");
@@ -622,9 +623,9 @@ test_watch_refused(void **state)
 	watches(s, "INBOX");
 	pass(s, 1);
 	done(s, "INBOX");
-	pass(s, INTERVAL - 1);
+	pass(s, INTERVAL - EARLY - 1);
 	assert_trail(s, "poll INBOX\n");
-	pass(s, 1 + JITTER);
+	pass(s, 1 + EARLY + JITTER);
 	assert_trail(s, "poll INBOX\n");
 	done(s, "INBOX");
 }
