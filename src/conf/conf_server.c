@@ -44,8 +44,7 @@ check_secret_file(struct conf_problems *p, const char *option, const char *path,
 	else if (lstat(path, &st) != 0)
 		conf_error(p, at, "%s: %s: %s", option, path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		conf_error(
-		    p, at, "%s: %s is not a regular file", option, path);
+		conf_error(p, at, "%s: %s is not a regular file", option, path);
 	else if ((st.st_mode & 077) != 0 && !is_below_credentials(path))
 		conf_error(p, at,
 		    "%s: others can get at %s (mode %04o); chmod 600 it",
@@ -76,8 +75,8 @@ check_command(struct conf_problems *p, const char *option, const char *command,
 		    "%s: command: begins with the absolute path of a program",
 		    option);
 	if (!quotes_match(command))
-		conf_error(p, at,
-		    "%s: command: has a quote that is not closed", option);
+		conf_error(p, at, "%s: command: has a quote that is not closed",
+		    option);
 }
 
 static void
@@ -142,7 +141,9 @@ check_token(struct conf_problems *p, const struct conf_server *s,
 		conf_warning(p, conf_place_of(e, "password"),
 		    "password is not used: the login is with a token, because "
 		    "of %s",
-		    s->auth == CONF_AUTH_AUTO ? "oauth_client_id" : "auth");
+		    s->auth == CONF_AUTH_AUTO   ? "oauth_client_id"
+		    : conf_was_given(e, "auth") ? "auth"
+						: "provider");
 }
 
 /* Half of what a token needs, and a person who thinks that it is used. */
@@ -156,9 +157,8 @@ check_unused(struct conf_problems *p, const struct conf_server *s,
 			continue;
 		conf_warning(p, e->options[i], "%s is not used: %s",
 		    option_table[i].name,
-		    s->auth == CONF_AUTH_AUTO
-		        ? "there is no oauth_client_id"
-		        : "auth asks for a password");
+		    s->auth == CONF_AUTH_AUTO ? "there is no oauth_client_id"
+					      : "auth asks for a password");
 	}
 }
 
