@@ -33,6 +33,7 @@ int cli_history(const struct cli_options *o, int argc, char **argv);
 int cli_import(const struct cli_options *o, int argc, char **argv);
 int cli_pause(const struct cli_options *o, int argc, char **argv);
 int cli_poll(const struct cli_options *o, int argc, char **argv);
+int cli_providers(const struct cli_options *o, int argc, char **argv);
 int cli_reload(const struct cli_options *o, int argc, char **argv);
 int cli_restore(const struct cli_options *o, int argc, char **argv);
 int cli_resume(const struct cli_options *o, int argc, char **argv);
