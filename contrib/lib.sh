@@ -13,6 +13,9 @@ CHECK_PACKAGES="systemd systemd-container dbus binutils clang clang-format
     faketime fetchmail libcmocka-dev mandoc curl fish patch prometheus
     python3-dkim python3-pytest tmux xz-utils zsh"
 FULL_PACKAGES="libclang-rt-14-dev fdm"
+# For the OpenID provider of the live tests; not beside a Node.js of another
+# origin, which brings its own npm.
+command -v npm >/dev/null || CHECK_PACKAGES="$CHECK_PACKAGES nodejs npm"
 
 # Debian's python3: another one in PATH may lack pytest.
 PYTHON=/usr/bin/python3

@@ -469,6 +469,12 @@ sasl_step(struct sasl *s, struct span challenge, struct span *response_r,
 	return s->done ? SASL_DONE : SASL_STEP;
 }
 
+const char *
+sasl_name(const struct sasl *s)
+{
+	return s->mechanism->name;
+}
+
 bool
 sasl_proved(const struct sasl *s)
 {

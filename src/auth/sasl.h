@@ -63,6 +63,7 @@ bool sasl_client_first(const struct sasl *s); /* has an initial response */
 enum sasl_status sasl_step(struct sasl *s, struct span challenge,
     struct span *response_r, struct fault *fault_r);
 
+const char *sasl_name(const struct sasl *s); /* static */
 /* All was said that had to be said, by the server too. */
 bool sasl_proved(const struct sasl *s);
 /* What the server said against the token, in words; NULL: nothing. */

@@ -11,14 +11,15 @@
  *
  * When the provider does not take the refresh token any more, the identity
  * needs a person: every fetch fails with the same fault (sign_in is set, and
- * nothing is asked of the provider) until tokens_signed_in().  Faults have the
- * scope FAULT_ACCOUNT; the caller changes it when it serves a destination.
- * What a token is never appears in a fault.
+ * nothing is asked of the provider) until somebody has (auth/sign_in).  Faults
+ * have the scope FAULT_ACCOUNT; the caller changes it when it serves a
+ * destination. What a token is never appears in a fault.
  */
 #ifndef AUTH_TOKEN_H
 #define AUTH_TOKEN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "base/secret.h"
@@ -38,6 +39,13 @@ struct token_identity {
 	const char *ca_file;                    /* NULL: the system's */
 };
 
+/* The directory of tokens in the state directory. */
+#define TOKENS_DIR "tokens"
+
+/* Both name the same tokens. */
+bool token_identity_same(
+    const struct token_identity *a, const struct token_identity *b);
+
 /* dir is made when the first token is kept; NULL: nothing is kept. */
 struct tokens *tokens_new(struct loop *l, const char *dir);
 /* Jobs must be gone.  What is being written is waited for. */
@@ -56,5 +64,18 @@ void token_cancel(struct token_job **job);
  * own words reach a person and nobody asks in circles. */
 void token_refused(struct tokens *t, const struct token_identity *id,
     const struct secret *access);
+
+/* Whether a person must sign in before anything else helps; f_r says why. */
+bool token_needs_sign_in(
+    struct tokens *t, const struct token_identity *id, struct fault *f_r);
+/* When the refresh token ends, as far as the provider said (wall clock, 0: it
+ * did not). */
+int64_t token_ends(struct tokens *t, const struct token_identity *id);
+
+/* seen is told, from the loop, whenever an identity has signed in or needs to;
+ * id is valid during the call. */
+void tokens_watch(struct tokens *t,
+    void (*seen)(void *arg, const struct token_identity *id, bool signed_in),
+    void *arg);
 
 #endif

@@ -51,6 +51,18 @@ fault_quote(struct fault *f, struct span words)
 	*p = '\0';
 }
 
+char *
+fault_hint(const struct fault *f, const char *name, char *dst, size_t cap)
+{
+	dst[0] = '\0';
+	if (f->hint != NULL)
+		(void)snprintf(dst, cap, "; %s", f->hint);
+	else if (f->sign_in)
+		(void)snprintf(
+		    dst, cap, "; sign in again: mailhaul login %s", name);
+	return dst;
+}
+
 const char *
 fault_scope_name(enum fault_scope scope)
 {

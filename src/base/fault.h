@@ -58,6 +58,11 @@ void fault_set(struct fault *f, enum fault_scope scope, enum fault_when when,
 /* Adds what the server said, cleaned, in quotes, behind the text. */
 void fault_quote(struct fault *f, struct span words);
 
+/* What follows the text: "; check the password", or how name signs in again;
+ * empty when there is nothing to do.  Returns dst. */
+char *fault_hint(
+    const struct fault *f, const char *name, char *dst, size_t cap);
+
 const char *fault_scope_name(enum fault_scope scope);
 const char *fault_when_name(enum fault_when when);
 

@@ -51,6 +51,7 @@ account_new(const struct account_context *ctx, struct conf *conf,
 		a->sinks[i] = sinks[i];
 	a->worker = (struct worker_context){
 		.net = ctx->net,
+		.tokens = ctx->tokens,
 		.conf = conf,
 		.store = ctx->store,
 		.pool = ctx->pool,

@@ -33,12 +33,14 @@ struct sched_job;
 struct sink;
 struct spool_pool;
 struct store;
+struct tokens;
 struct worker;
 struct worker_report;
 
 /* What all accounts share; outlives them. */
 struct account_context {
 	struct net *net;
+	struct tokens *tokens; /* NULL: there are none */
 	struct store *store;
 	struct spool_pool *pool;
 	struct sched *sched;

@@ -43,8 +43,8 @@ struct account {
 	const struct conf_account *config;
 	struct worker_context worker;
 	struct spool_holder holder; /* what the worker's messages take */
-	char keyword[32];    /* marks what was relayed */
-	struct sink **sinks; /* owned array of foreign sinks */
+	char keyword[32];           /* marks what was relayed */
+	struct sink **sinks;        /* owned array of foreign sinks */
 	struct boxes boxes;
 	size_t nboxes;
 	struct sched_job job;

@@ -347,6 +347,7 @@ find_folders(struct account *a)
 {
 	struct session_owner owner = {
 		.net = a->ctx->net,
+		.tokens = a->ctx->tokens,
 		.conf = a->conf,
 		.account = a->config,
 		.keyword = a->worker.keyword,

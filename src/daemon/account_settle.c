@@ -11,6 +11,8 @@
 #include "conf/conf.h"
 #include "daemon/alert.h"
 
+#define HINT_MAX 320
+
 /* --- what is said about it */
 
 /* What waits for a destination is told of by the destination. */
@@ -35,17 +37,17 @@ tell_failure(
 		.account = a->config->name,
 		.code = f->code,
 	};
-	const char *hint = f->hint != NULL ? f->hint : "";
-	const char *sep = f->hint != NULL ? "; " : "";
+	char hint[HINT_MAX];
 
+	fault_hint(f, e.account, hint, sizeof(hint));
 	if (f->scope == FAULT_ACCOUNT)
-		log_event(&e, "%s: %s (%s port %u): %s%s%s", e.account,
-		    f->phase, a->config->server.host, a->config->server.port,
-		    f->text, sep, hint);
+		log_event(&e, "%s: %s (%s port %u): %s%s", e.account, f->phase,
+		    a->config->server.host, a->config->server.port, f->text,
+		    hint);
 	else
-		log_event(&e, "%s: waits for the %s: %s: %s%s%s", e.account,
+		log_event(&e, "%s: waits for the %s: %s: %s%s", e.account,
 		    f->scope == FAULT_US ? "state" : "destination", f->phase,
-		    f->text, sep, hint);
+		    f->text, hint);
 	if (!a->ctx->once)
 		log_event(&e, "%s: next poll in %lld seconds", e.account,
 		    (long long)next);

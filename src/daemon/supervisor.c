@@ -285,6 +285,7 @@ supervisor_new(const struct supervisor_options *o)
 	timer_set(&s->prune, 0);
 	s->context = (struct account_context){
 		.net = o->net,
+		.tokens = o->tokens,
 		.store = o->store,
 		.pool = s->pool,
 		.sched = &s->sched,

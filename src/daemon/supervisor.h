@@ -17,10 +17,12 @@
 struct conf;
 struct net;
 struct store;
+struct tokens;
 struct supervisor;
 
 struct supervisor_options {
 	struct net *net;
+	struct tokens *tokens; /* NULL: there are none */
 	struct conf *conf; /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */

@@ -36,7 +36,7 @@ gate_new(
 	g->supervisor = s;
 	g->conf = conf_ref(conf);
 	g->config = d;
-	g->sink = sink_open(s->o.net, conf, d);
+	g->sink = sink_open(s->o.net, s->o.tokens, conf, d);
 	g->who = (struct store_who){ STORE_DESTINATION, d->name,
 		terms_of_destination(d) };
 	return g;

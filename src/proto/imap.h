@@ -225,7 +225,8 @@ bool imap_simple(
     struct imap *m, enum imap_command cmd); /* CAPABILITY NOOP .. */
 bool imap_login(struct imap *m, struct span user, struct span secret);
 /* initial (base64; empty: none) is sent at once only with SASL-IR, and when it
- * fits into a command line; else it answers the first challenge, which then causes no event. */
+ * fits into a command line; else it answers the first challenge, which then
+ * causes no event. */
 bool imap_authenticate(
     struct imap *m, const char *mechanism, struct span initial);
 bool imap_auth_line(struct imap *m, struct span base64);

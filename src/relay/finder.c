@@ -23,6 +23,7 @@ struct finder {
 	size_t before;              /* names that were found before it */
 	struct finder_folder *list; /* owned */
 	size_t n, cap;
+	bool full; /* and there are more */
 	void (*done)(void *arg, const struct finder_result *r);
 	void *arg;
 };
@@ -61,13 +62,15 @@ add(struct finder *f, struct span name)
 {
 	char *copy;
 
-	if (f->n == FINDER_MAX)
-		return;
 	if (is_inbox(name))
 		name = span_str("INBOX");
 	for (size_t i = 0; i < f->n; i++)
 		if (span_is(name, f->list[i].name))
 			return;
+	if (f->n == FINDER_MAX) {
+		f->full = true;
+		return;
+	}
 	if (f->n == f->cap) {
 		f->cap = f->cap > 0 ? 2 * f->cap : 16;
 		f->list = mem_grow(f->list, f->cap, sizeof(*f->list));
@@ -89,6 +92,10 @@ finish(struct finder *f, const struct fault *fault)
 		.fault = fault,
 	};
 
+	if (f->full)
+		log_line(LOG_WARNING,
+		    "%s: more than %d folders: the others are left out",
+		    f->account->name, FINDER_MAX);
 	if (fault == NULL) {
 		r.session = f->source;
 		f->source = NULL;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One login, the same for all three protocols: fetch the secret, choose the
- * mechanism, take SASL steps, wipe.  It exists only while a login is under way
- * on a connection that is inside TLS: login_start() asserts that, so no code
- * that talks before TLS can hold a credential.
+ * One login, the same for all three protocols: fetch the secret, which is a
+ * password or an access token, choose the mechanism, take SASL steps, wipe.
+ * It exists only while a login is under way on a connection that is inside
+ * TLS: login_start() asserts that, so no code that talks before TLS can hold a
+ * credential.  An access token alone is kept until the connection ends, for
+ * its keeper is to know which one ran out.
+ *
+ * When a server refuses a token, the keeper hears of it and the fault is
+ * FAULT_NOW: retry_routine() gives the next one a chance, once.
  */
 #ifndef RELAY_LOGIN_H
 #define RELAY_LOGIN_H
@@ -20,24 +25,33 @@ struct credential_job;
 struct loop;
 struct sasl;
 struct secret;
+struct token_job;
+struct tokens;
+
+/* Who logs in, and who is told. */
+struct login_terms {
+	struct loop *loop;     /* foreign, as are ... */
+	struct tokens *tokens; /* NULL: none is kept here */
+	const struct conf_server *server;
+	enum fault_scope scope;
+	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
+	void *arg;
+};
 
 struct login {
-	const struct conf_server *server; /* foreign */
-	enum fault_scope scope;
-	struct credential_job *job;
+	struct login_terms terms;
+	struct credential_job *password_job;
+	struct token_job *token_job;
 	struct secret *secret;      /* owned */
 	struct sasl *sasl;          /* owned */
 	struct tls_binding binding; /* of the connection */
 	struct span initial;        /* of sasl; to be given while it is held */
 	bool held;
-	void (*ready)(void *arg, const struct fault *f); /* f NULL: go on */
-	void *arg;
 };
 
 /* Fetches the secret; ready is called once, never from inside this call. */
-void login_start(struct login *l, struct loop *loop, const struct conn *conn,
-    const struct conf_server *server, enum fault_scope scope,
-    void (*ready)(void *arg, const struct fault *f), void *arg);
+void login_start(
+    struct login *l, const struct login_terms *t, const struct conn *conn);
 /* Wipes; may be called at any time, also on zeroed memory. */
 void login_clear(struct login *l);
 
@@ -51,9 +65,18 @@ void login_hold(struct login *l);
 /* Answers a challenge; false: f. */
 bool login_step(struct login *l, struct span challenge, struct span *response_r,
     struct fault *f);
+
 /* The server says that the login has succeeded: did it say all that the
  * mechanism wants, as the proof that it knows the password?  false: f. */
 bool login_proved(const struct login *l, struct fault *f);
+/* The login is over and was good: wipes all but the access token. */
+void login_done(struct login *l);
+/* The server refused, in these words, and f says so: what is known of it here
+ * is added. */
+void login_refused(struct login *l, struct span words, struct fault *f);
+/* The server ends the session because the token ran out. */
+void login_expired(struct login *l);
+
 /* For USER/PASS and LOGIN, where the server has no SASL for us. */
 struct span login_user(const struct login *l);
 struct span login_secret(const struct login *l);

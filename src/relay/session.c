@@ -41,6 +41,8 @@ session_send(struct session *s)
 void
 session_down(struct session *s, const struct fault *f)
 {
+	if (f != NULL && f->when == FAULT_NOW && !f->login)
+		login_expired(&s->login);
 	login_clear(&s->login);
 	conn_close(&s->conn);
 	s->source.events->down(s->source.arg, f);
@@ -90,8 +92,16 @@ on_secret(void *arg, const struct fault *f)
 void
 session_start_login(struct session *s)
 {
-	login_start(&s->login, s->net->loop, s->conn, &s->account->server,
-	    FAULT_ACCOUNT, on_secret, s);
+	const struct login_terms terms = {
+		.loop = s->net->loop,
+		.tokens = s->tokens,
+		.server = &s->account->server,
+		.scope = FAULT_ACCOUNT,
+		.ready = on_secret,
+		.arg = s,
+	};
+
+	login_start(&s->login, &terms, s->conn);
 }
 
 void
@@ -109,7 +119,7 @@ session_challenge(struct session *s, struct span challenge)
 void
 session_logged_in(struct session *s, unsigned delay)
 {
-	login_clear(&s->login);
+	login_done(&s->login);
 	s->source.events->logged_in(s->source.arg, delay);
 }
 
@@ -178,6 +188,7 @@ session_open(struct session *s, const struct source_driver *driver,
 	s->source.arg = owner->arg;
 	s->machine = machine;
 	s->net = owner->net;
+	s->tokens = owner->tokens;
 	s->conf = owner->conf;
 	s->account = owner->account;
 	s->conn = conn_open(s->net, &target, &handler, s);

@@ -16,6 +16,7 @@
 #include "relay/source.h"
 
 struct session;
+struct tokens;
 
 /* The protocol machine, as the session drives it. */
 struct session_machine {
@@ -36,6 +37,7 @@ struct session {
 	struct source source;
 	const struct session_machine *machine; /* static */
 	struct net *net;                       /* foreign */
+	struct tokens *tokens;                 /* foreign; NULL: none */
 	const struct conf *conf;               /* foreign */
 	const struct conf_account *account;    /* foreign */
 	struct conn *conn;                     /* NULL: over */
@@ -46,6 +48,7 @@ struct session {
 /* Where a source is opened, and for whom. */
 struct session_owner {
 	struct net *net;
+	struct tokens *tokens; /* NULL: there are none */
 	const struct conf *conf;
 	const struct conf_account *account;
 	const struct source_events *events;
@@ -62,7 +65,7 @@ void session_send(struct session *s);
 
 void session_start_login(struct session *s);
 void session_challenge(struct session *s, struct span challenge);
-/* Wipes the secret, tells the owner; delay as in source_events. */
+/* Wipes the password, tells the owner; delay as in source_events. */
 void session_logged_in(struct session *s, unsigned delay);
 
 /* The end of the session; f NULL: as wanted. */

@@ -29,6 +29,7 @@ struct sink;
 struct sink_line; /* one connection: private to the driver */
 struct store_pause;
 struct tally_destination;
+struct tokens;
 
 /* Of a letter of our own: not one message on its way through us.  What a
  * server thinks of it says nothing about the others. */
@@ -59,8 +60,9 @@ struct sink_job {
 	bool permitted;
 };
 
-struct sink *sink_open(
-    struct net *n, const struct conf *conf, const struct conf_destination *d);
+/* t NULL: there are no tokens. */
+struct sink *sink_open(struct net *n, struct tokens *t, const struct conf *conf,
+    const struct conf_destination *d);
 /* Says goodbye on lines that are idle, drops the others; jobs must be gone. */
 void sink_close(struct sink **s);
 

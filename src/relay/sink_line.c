@@ -268,19 +268,37 @@ on_secret(void *arg, const struct fault *fault)
 }
 
 static void
+start_login(struct sink_line *l)
+{
+	const struct login_terms terms = {
+		.loop = l->sink->net->loop,
+		.tokens = l->sink->tokens,
+		.server = &l->sink->dest->server,
+		.scope = FAULT_DESTINATION,
+		.ready = on_secret,
+		.arg = l,
+	};
+
+	login_start(&l->login, &terms, l->conn);
+}
+
+static void
 on_auth(struct sink_line *l, const struct smtp_reply *reply)
 {
-	bool good = reply->code / 100 == 2, proved;
 	struct fault f;
 
-	if (!good)
+	if (reply->code / 100 != 2) {
 		judge(l, &f, SMTP_AUTH, reply);
-	proved = good && login_proved(&l->login, &f);
-	login_clear(&l->login);
-	if (!proved) {
+		login_refused(
+		    &l->login, span_make(reply->text, reply->text_len), &f);
 		line_fail(l, &f);
 		return;
 	}
+	if (!login_proved(&l->login, &f)) {
+		line_fail(l, &f);
+		return;
+	}
+	login_done(&l->login);
 	l->state = LINE_READY;
 	timer_set(&l->sink->turn, 0);
 }
@@ -306,8 +324,7 @@ on_event(struct sink_line *l, const struct smtp_event *ev)
 	switch (ev->kind) {
 	case SMTP_EV_READY:
 		l->state = LINE_LOGIN;
-		login_start(&l->login, l->sink->net->loop, l->conn,
-		    &l->sink->dest->server, FAULT_DESTINATION, on_secret, l);
+		start_login(l);
 		break;
 	case SMTP_EV_CHALLENGE:
 		on_challenge(l, ev->text);
@@ -489,6 +506,8 @@ line_fail(struct sink_line *l, const struct fault *fault)
 	bool worked = routine || (l->accepted > 0 && f.when != FAULT_NEVER);
 	bool idle = l->state == LINE_READY || l->state == LINE_LEAVING;
 
+	if (fault->when == FAULT_NOW && !fault->login)
+		login_expired(&l->login);
 	/* A server that just leaves an idle line is no trouble. */
 	if (!worked && f.scope == FAULT_DESTINATION &&
 	    !(idle && f.when == FAULT_LATER && f.code == 0))

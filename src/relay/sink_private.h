@@ -53,6 +53,7 @@ struct sink_line {
 
 struct sink {
 	struct net *net;                     /* foreign */
+	struct tokens *tokens;               /* foreign; NULL: none */
 	const struct conf *conf;             /* foreign */
 	const struct conf_destination *dest; /* foreign */
 	struct lanes queue;

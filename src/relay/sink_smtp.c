@@ -84,12 +84,13 @@ on_turn(void *arg)
 }
 
 struct sink *
-sink_open(
-    struct net *n, const struct conf *conf, const struct conf_destination *d)
+sink_open(struct net *n, struct tokens *t, const struct conf *conf,
+    const struct conf_destination *d)
 {
 	struct sink *s = mem_alloc(sizeof(*s));
 
 	s->net = n;
+	s->tokens = t;
 	s->conf = conf;
 	s->dest = d;
 	trouble_init(&s->trouble, n->loop, d);

@@ -29,7 +29,7 @@
 /* RFC 5530 says what a refusal means; one without a code may be a wrong
  * password, so it is treated as carefully. */
 static void
-login_refused(struct source_imap *s, const struct imap_event *ev)
+on_refused(struct source_imap *s, const struct imap_event *ev)
 {
 	struct fault f;
 
@@ -51,6 +51,7 @@ login_refused(struct source_imap *s, const struct imap_event *ev)
 			f.when = FAULT_NEVER;
 	}
 	retry_hear(&f, ev->text);
+	login_refused(&s->session.login, ev->text, &f);
 	session_down(&s->session, &f);
 }
 
@@ -337,7 +338,7 @@ on_login_done(struct source_imap *s, const struct imap_event *ev)
 	struct fault f;
 
 	if (ev->status != IMAP_OK) {
-		login_refused(s, ev);
+		on_refused(s, ev);
 		return;
 	}
 	if (!login_proved(&s->session.login, &f)) {

@@ -48,7 +48,7 @@ struct source_pop3 {
 /* Only [AUTH] says for certain that the credentials are wrong (RFC 3206); a
  * refusal without a code may be one, so it is treated as carefully. */
 static void
-login_refused(struct source_pop3 *s, const struct pop3_event *ev)
+on_refused(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	struct fault f;
 
@@ -76,6 +76,7 @@ login_refused(struct source_pop3 *s, const struct pop3_event *ev)
 		break;
 	}
 	retry_hear(&f, ev->text);
+	login_refused(&s->session.login, ev->text, &f);
 	session_down(&s->session, &f);
 }
 
@@ -121,7 +122,7 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 	struct fault f;
 
 	if (!ev->ok) {
-		login_refused(s, ev);
+		on_refused(s, ev);
 	} else if (!login_proved(&s->session.login, &f)) {
 		session_down(&s->session, &f);
 	} else if (ev->cmd == POP3_USER) {

@@ -8,6 +8,8 @@
 #include "net/loop.h"
 #include "relay/retry.h"
 
+#define HINT_MAX 320
+
 void
 trouble_init(
     struct trouble *t, const struct loop *l, const struct conf_destination *d)
@@ -101,6 +103,7 @@ trouble_begin(struct trouble *t, const struct fault *f)
 	bool tell = retry_destination(&t->pause, f, &terms);
 	int64_t wait = retry_wait(&t->pause, terms.now, false);
 	bool first = t->pause.failures == 1;
+	char hint[HINT_MAX];
 	struct log_event e = {
 		.priority = tell    ? LOG_ERR
 		            : first ? LOG_INFO
@@ -114,11 +117,10 @@ trouble_begin(struct trouble *t, const struct fault *f)
 	t->until = loop_now_ms(t->loop) + wait * 1000;
 	note_change(t);
 	log_event(&e,
-	    "destination %s: %s (%s port %u): %s%s%s; nothing is lost, next "
+	    "destination %s: %s (%s port %u): %s%s; nothing is lost, next "
 	    "try in %lld seconds at the earliest",
 	    d->name, f->phase, d->server.host, d->server.port, f->text,
-	    f->hint != NULL ? "; " : "", f->hint != NULL ? f->hint : "",
-	    (long long)wait);
+	    fault_hint(f, d->name, hint, sizeof(hint)), (long long)wait);
 }
 
 void

@@ -115,6 +115,7 @@ open_session(struct worker *w)
 {
 	struct session_owner owner = {
 		.net = w->ctx->net,
+		.tokens = w->ctx->tokens,
 		.conf = w->ctx->conf,
 		.account = w->account,
 		.events = &source_events,

@@ -32,12 +32,14 @@ struct spool_holder;
 struct spool_pool;
 struct store;
 struct tally_account;
+struct tokens;
 struct worker;
 
 #define WORKER_WINDOW 32 /* messages fetched or being fetched at a time */
 
 struct worker_context {
 	struct net *net;
+	struct tokens *tokens; /* NULL: there are none */
 	const struct conf *conf;
 	struct store *store;
 	struct spool_pool *pool;

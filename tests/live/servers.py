@@ -280,7 +280,7 @@ ssl = required
 ssl_cert = <{cert}
 ssl_key = <{key}
 ssl_client_ca_file = {ca}
-auth_mechanisms = plain login
+auth_mechanisms = plain login scram-sha-1 scram-sha-256
 auth_username_format = %Ln
 auth_failure_delay = 1 secs
 passdb {{
@@ -351,7 +351,7 @@ protocol lmtp {{
 class Dovecot:
     """POP3S, IMAPS, LMTP, and SASL for Postfix.  Every user name exists."""
 
-    def __init__(self, work, certs):
+    def __init__(self, work, certs, edit=lambda conf: conf):
         names = ("pop3s", "imaps", "lmtp", "sasl")
         self.ports = dict(zip(names, free_ports(len(names))))
         self.mail = work.sub("mail", owner=MAIL_USER, group=MAIL_USER)
@@ -359,12 +359,12 @@ class Dovecot:
         self.log = os.path.join(base, "log")
         conf = os.path.join(base, "dovecot.conf")
         with open(conf, "w") as f:
-            f.write(DOVECOT_CONF.format(
+            f.write(edit(DOVECOT_CONF.format(
                 run=work.sub("dovecot", "run"), log=self.log,
                 state=work.sub("dovecot", "state"), host=HOST,
                 cert=certs.cert(), key=certs.key(), ca=certs.ca,
                 password=PASSWORD, user=MAIL_USER, mail=self.mail,
-                domain=DOMAIN, **self.ports))
+                domain=DOMAIN, **self.ports)))
         self.child = Child([tool("dovecot"), "-F", "-c", conf], self.log)
         try:
             for name in names:
@@ -540,12 +540,15 @@ class World:
         try:
             self.work = self.keep(WorkDir())
             self.certs = Certificates(self.work.sub("tls"))
-            self.dovecot = self.keep(Dovecot(self.work, self.certs))
-            self.postfix = postfix and self.keep(
-                Postfix(self.work, self.certs, self.dovecot))
+            self.start(postfix)
         except BaseException:
             self.close()
             raise
+
+    def start(self, postfix):
+        self.dovecot = self.keep(Dovecot(self.work, self.certs))
+        self.postfix = postfix and self.keep(
+            Postfix(self.work, self.certs, self.dovecot))
 
     def keep(self, part):
         self.parts.append(part)

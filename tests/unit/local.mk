@@ -207,8 +207,8 @@ NET_TEST_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(CMOCKA_CFLAGS)
 NET_TEST_LIBS = libnet.a libproto.a libbase.a $(EVENT_LIBS) \
 	$(OPENSSL_LIBS) $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
-RELAY_TEST_LIBS = librelay.a libauth.a $(NET_TEST_LIBS) $(GSASL_LIBS) \
-	$(JANSSON_LIBS)
+RELAY_TEST_LIBS = librelay.a libauth.a libconf.a $(NET_TEST_LIBS) \
+	$(GSASL_LIBS) $(CURL_LIBS) $(JANSSON_LIBS) $(CONFIG_LIBS)
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
 tests_unit_test_loop_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
@@ -252,9 +252,18 @@ SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_sink_login
 endif
-tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY)
+tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY) \
+	tests/fake/fake_token.c tests/fake/fake_token.h
 tests_unit_test_sink_login_CFLAGS = $(NET_TEST_CFLAGS) $(GSASL_CFLAGS)
 tests_unit_test_sink_login_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_source_login
+endif
+tests_unit_test_source_login_SOURCES = tests/unit/test_source_login.c \
+	tests/trail.h tests/fake/fake_conn.c tests/fake/fake_conn.h \
+	tests/fake/fake_token.c tests/fake/fake_token.h
+tests_unit_test_source_login_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_source_login_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
@@ -432,3 +441,21 @@ tests_unit_test_lanes_SOURCES = tests/unit/test_lanes.c
 tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)
 
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_finder
+endif
+tests_unit_test_finder_SOURCES = tests/unit/test_finder.c tests/trail.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h
+tests_unit_test_finder_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_finder_LDADD = $(RELAY_TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_account
+endif
+tests_unit_test_account_SOURCES = tests/unit/test_account.c tests/trail.h \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h \
+	tests/fake/fake_source.c tests/fake/fake_source.h \
+	tests/fake/fake_worker.c tests/fake/fake_worker.h
+tests_unit_test_account_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_account_LDADD = libdaemon.a $(RELAY_TEST_LIBS)

@@ -50,7 +50,7 @@ play_setup(void **state)
 	p->net.trail = &p->trail;
 	p->net.net.loop = loop_new();
 	p->pool = spool_pool_new(-1, 1 << 20);
-	p->sink = sink_open(&p->net.net, &p->conf, &p->dest);
+	p->sink = sink_open(&p->net.net, p->tokens, &p->conf, &p->dest);
 	*state = p;
 	return 0;
 }

@@ -19,6 +19,7 @@
 struct play {
 	struct trail trail;
 	struct fake_net net;
+	struct tokens *tokens; /* NULL: none */
 	struct conf conf;
 	struct conf_destination dest;
 	struct spool_pool *pool;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <gsasl.h>
 
+#include "../fake/fake_token.h"
 #include "relay/spool.h"
 #include "sink_play.h"
 
@@ -194,6 +195,180 @@ test_held_and_accepted(void **state)
 	assert_trouble(p, FAULT_NEVER, false);
 }
 
+/* --- access tokens */
+
+#define OFFER "250-mx\r\n250 AUTH LOGIN XOAUTH2\r\n"
+/* user=user^Aauth=Bearer one^A^A, and the same with two and three */
+#define ONE "C: AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIG9uZQEB\\r\\n"
+#define TWO "C: AUTH XOAUTH2 dXNlcj11c2VyAWF1dGg9QmVhcmVyIHR3bwEB\\r\\n"
+/* {"status":"401","scope":"mail"} */
+#define COMPLAINT "eyJzdGF0dXMiOiI0MDEiLCJzY29wZSI6Im1haWwifQ=="
+
+static const char *const three[] = { "one", "two", "three", NULL };
+
+static char client_id[] = "id", scope[] = "mail",
+	    url[] = "https://localhost/token";
+
+static void
+use_tokens(struct play *p, struct tokens *t, const char *const *access)
+{
+	*t = (struct tokens){ .loop = p->net.net.loop, .access = access };
+	sink_close(&p->sink);
+	p->dest.server.password = NULL;
+	p->dest.server.oauth_client_id = client_id;
+	p->dest.server.oauth_scope = scope;
+	p->dest.server.oauth_token_url = url;
+	p->tokens = t;
+	p->sink = sink_open(&p->net.net, t, &p->conf, &p->dest);
+}
+
+static void
+answer(struct play *p, const char *first, const char *second)
+{
+	turn(p);
+	fake_conn_up(&p->net);
+	say(p, "220 mx\r\n");
+	say(p, OFFER);
+	assert_said(p, first);
+	forget(p);
+	if (second != NULL)
+		say(p, second);
+}
+
+static void
+test_token(void **state)
+{
+	struct play *p = *state;
+	struct tokens t;
+
+	use_tokens(p, &t, three);
+	begin(p, OFFER);
+	assert_said(p, ONE);
+	assert_string_equal(t.user, "user");
+	say(p, "235 ok\r\n");
+	assert_said(p, "MAIL FROM");
+	assert_int_equal(t.refused, 0);
+	assert_true(withdraw(p, 0));
+}
+
+/* A refused token is replaced, on a new connection, and nobody hears of it. */
+static void
+test_token_replaced(void **state)
+{
+	struct play *p = *state;
+	struct tokens t;
+
+	use_tokens(p, &t, three);
+	begin(p, OFFER);
+	forget(p);
+	say(p, "334 " COMPLAINT "\r\n");
+	assert_play(p, "S: 334 " COMPLAINT "\\r\\n\nC: \\r\\n\n");
+	say(p, "535 5.7.3 Authentication unsuccessful\r\n");
+	assert_int_equal(t.refused, 1);
+	assert_null(sink_trouble(p->sink));
+	answer(p, TWO, "235 ok\r\n");
+	assert_said(p, "MAIL FROM");
+	assert_int_equal(t.fetched, 2);
+	assert_true(withdraw(p, 0));
+}
+
+/* Twice is enough: no login loop, and a person hears what to do. */
+static void
+test_token_refused(void **state)
+{
+	struct play *p = *state;
+	const struct fault *f;
+	struct tokens t;
+	char hint[80];
+
+	use_tokens(p, &t, three);
+	begin(p, OFFER);
+	say(p, "535 5.7.3 Authentication unsuccessful\r\n");
+	answer(p, TWO, "334 " COMPLAINT "\r\n");
+	say(p, "535 5.7.3 Authentication unsuccessful\r\n");
+	f = assert_trouble(p, FAULT_NEVER, true);
+	assert_true(f->sign_in);
+	assert_non_null(strstr(f->text, "status 401, scope mail"));
+	assert_non_null(strstr(f->text, "Authentication unsuccessful"));
+	assert_string_equal(fault_hint(f, "home", hint, sizeof(hint)),
+	    "; sign in again: mailhaul login home");
+	assert_int_equal(t.fetched, 2);
+	turn(p);
+	assert_null(p->net.conn);
+}
+
+/* What another token does not help against. */
+static void
+test_token_is_not_the_reason(void **state)
+{
+	struct play *p = *state;
+	const struct fault *f;
+	struct tokens t;
+
+	use_tokens(p, &t, three);
+	begin(p, OFFER);
+	say(p, "535 5.7.139 SmtpClientAuthentication is disabled for the "
+	       "Mailbox.\r\n");
+	f = assert_trouble(p, FAULT_NEVER, true);
+	assert_false(f->sign_in);
+	assert_non_null(strstr(f->hint, "administrator"));
+	assert_int_equal(t.refused, 0);
+}
+
+static void
+test_not_signed_in(void **state)
+{
+	static const char *const nothing[] = { NULL };
+	struct play *p = *state;
+	const struct fault *f;
+	struct tokens t;
+
+	use_tokens(p, &t, nothing);
+	begin(p, OFFER);
+	f = assert_trouble(p, FAULT_NEVER, true);
+	assert_true(f->sign_in);
+	assert_unsaid(p, "AUTH XOAUTH2");
+}
+
+/* The token ran out between two messages: the second gets its turn on a new
+ * line, with a new token, and it is no failure. */
+static void
+test_token_expired(void **state)
+{
+	struct play *p = *state;
+	struct tokens t;
+
+	use_tokens(p, &t, three);
+	begin(p, OFFER);
+	say(p, "235 ok\r\n");
+	say(p, "250 ok\r\n");
+	say(p, "250 ok\r\n");
+	say(p, "354 go\r\n");
+	permit(p, 0);
+	say(p, "250 queued\r\n");
+	submit(p, 1, BODY);
+	turn(p);
+	say(p, "421 4.7.0 Session invalidated - AccessTokenExpired\r\n");
+	assert_int_equal(t.refused, 1);
+	assert_null(sink_trouble(p->sink));
+	answer(p, TWO, "235 ok\r\n");
+	assert_said(p, "MAIL FROM");
+	assert_true(withdraw(p, 1));
+}
+
+/* A password is not asked for in place of a token, nor shown to such a
+ * server. */
+static void
+test_no_keeper(void **state)
+{
+	struct play *p = *state;
+
+	p->dest.server.auth = CONF_AUTH_XOAUTH2;
+	begin(p, OFFER);
+	assert_trouble(p, FAULT_NEVER, false);
+	assert_unsaid(p, "AUTH XOAUTH2");
+}
+
 int
 main(void)
 {
@@ -208,6 +383,13 @@ main(void)
 		PLAY(test_long_password),
 		PLAY(test_held_response),
 		PLAY(test_held_and_accepted),
+		PLAY(test_token),
+		PLAY(test_token_replaced),
+		PLAY(test_token_refused),
+		PLAY(test_token_is_not_the_reason),
+		PLAY(test_not_signed_in),
+		PLAY(test_token_expired),
+		PLAY(test_no_keeper),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
