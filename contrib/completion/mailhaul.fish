@@ -31,6 +31,8 @@ complete -c mailhaul -n '__fish_seen_subcommand_from poll history accept' \
     -a '(__mailhaul_names accounts)'
 complete -c mailhaul -n '__fish_seen_subcommand_from pause resume' \
     -a '(__mailhaul_names accounts destinations)'
+complete -c mailhaul -n '__fish_seen_subcommand_from setup' \
+    -a '(mailhaul --complete setup 2>/dev/null)'
 complete -c mailhaul -n '__fish_seen_subcommand_from providers' \
     -a '(__mailhaul_names providers)'
 complete -c mailhaul -n '__fish_seen_subcommand_from held' \

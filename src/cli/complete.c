@@ -54,6 +54,8 @@ cli_complete(const struct cli_options *o, int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "providers") == 0)
 		print_providers();
+	if (argc > 1 && strcmp(argv[1], "setup") == 0)
+		cli_setup_flags();
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (argc > 1 && strcmp(argv[1], kinds[i].name) == 0)
 			print_names(o, &kinds[i]);

@@ -677,17 +677,26 @@ loader_free(struct loader *l)
 struct conf *
 conf_load(const char *file, struct conf_problems *problems)
 {
+	return conf_load_draft(&(struct conf_draft){ .file = file }, problems);
+}
+
+struct conf *
+conf_load_draft(const struct conf_draft *d, struct conf_problems *problems)
+{
 	struct loader l = {
 		.conf = mem_alloc(sizeof(*l.conf)),
 		.problems = problems,
+		.places.parts = d->parts,
 	};
 
 	l.conf->refs = 1;
 	*problems = (struct conf_problems){ .list = NULL };
 	entry_init(
-	    &l.places.globals, (struct conf_place){ intern(&l, file), 0 });
-	load_file(&l, file);
-	load_directory(&l, file);
+	    &l.places.globals, (struct conf_place){ intern(&l, d->file), 0 });
+	load_file(&l, d->file);
+	load_directory(&l, d->file);
+	if (d->also != NULL)
+		load_file(&l, d->also);
 	set_defaults(&l, OPTION_GLOBAL, l.conf, &l.places.globals);
 	/* Half a picture would only give false complaints. */
 	if (!l.unreadable)

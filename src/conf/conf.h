@@ -182,6 +182,14 @@ struct conf_problems {
 /* NULL when there is any error; problems are filled in either way, sorted by
  * file and line, and are the caller's to free. */
 struct conf *conf_load(const char *file, struct conf_problems *problems);
+/* The same for one that is not finished. */
+struct conf_draft {
+	const char *file;
+	const char *also; /* read as if it were in conf.d; NULL: none */
+	bool parts; /* there need be no accounts yet, and no destinations */
+};
+struct conf *conf_load_draft(
+    const struct conf_draft *d, struct conf_problems *problems);
 /* One more owner; conf_free() drops one, the last one frees it.  In one thread,
  * like all of this. */
 struct conf *conf_ref(struct conf *c);

@@ -44,10 +44,10 @@ check_globals(struct check *k)
 	const struct conf_entry *e = &k->at->globals;
 	const struct conf *c = k->c;
 
-	if (c->naccounts == 0)
+	if (c->naccounts == 0 && !k->at->parts)
 		conf_error(k->problems, e->at,
 		    "there are no accounts; add accounts = ( { ... } );");
-	if (c->ndestinations == 0)
+	if (c->ndestinations == 0 && !k->at->parts)
 		conf_error(k->problems, e->at,
 		    "there are no destinations; add destinations = ( { ... } "
 		    ");");

@@ -25,6 +25,7 @@ struct conf_entry {
 };
 
 struct conf_places {
+	bool parts; /* of conf_draft */
 	struct conf_entry globals;
 	struct conf_entry *accounts;     /* as conf.accounts; owned */
 	struct conf_entry *destinations; /* as conf.destinations; owned */
