@@ -6,6 +6,7 @@
  *   setup_question.c  the questions, what is proposed, who is asked when
  *   setup_terminal.c  lines from a person, passwords without an echo
  *   setup_write.c     the files, all of them or none
+ *   setup_seal.c      a secret that only systemd can read
  *
  * Nothing is written before everything is known.
  */
@@ -73,7 +74,8 @@ struct setup {
 	const struct provider *from; /* of the account */
 	const struct provider *to;   /* of a new destination */
 	bool makes_destination;
-	char *path; /* of the file that was written, owned */
+	char *path;  /* of the file that was written, owned */
+	bool sealed; /* only systemd can read the secrets */
 };
 
 /* --- setup_question.c */
@@ -103,5 +105,11 @@ struct secret *setup_secret_file(const char *path);
 int setup_write(struct setup *s);
 /* Whether secrets go where systemd finds them at the next start. */
 bool setup_is_service(const struct setup *s);
+
+/* --- setup_seal.c */
+
+bool setup_can_seal(void);
+/* What it is sealed into goes into out.  False: it could not be. */
+bool setup_seal(const char *name, const struct secret *secret, int out);
 
 #endif

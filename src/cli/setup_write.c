@@ -138,19 +138,48 @@ sync_folder(const char *path)
 
 /* --- secrets -------------------------------------------------------------- */
 
-static int
-make_secret(struct made *m, const char *folder, const char *name,
+/* False: there is none of it, and the secret has to be kept in another way. */
+static bool
+make_sealed(struct setup *s, struct made *m, const char *name,
     const struct secret *secret)
 {
+	const char *folder = SYSCONFDIR "/mailhaul/sealed";
 	char *path = format("%s/%s", folder, name);
-	int code = make_file(m, path, 0600, secret_reveal(secret));
+	int fd = -1;
+	bool ok;
 
+	if (make_folder(m, folder, 0700) == EX_OK)
+		fd = open(path,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ok = fd >= 0 && setup_seal(name, secret, fd);
+	if (ok)
+		note_made(m, path);
+	else if (fd >= 0)
+		unlink(path);
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	s->sealed = ok;
+	return ok && sync_folder(folder) == EX_OK;
+}
+
+/* One that is there already would be taken instead of what is sealed. */
+static int
+make_secret(struct setup *s, struct made *m, const char *folder,
+    const char *name, const struct secret *secret)
+{
+	char *path = format("%s/%s", folder, name);
+	int code = EX_OK;
+
+	if (!setup_is_service(s) || !setup_can_seal() ||
+	    access(path, F_OK) == 0 || !make_sealed(s, m, name, secret))
+		code = make_file(m, path, 0600, secret_reveal(secret));
 	free(path);
 	return code;
 }
 
 static int
-make_secrets(const struct setup *s, struct made *m, const char *folder)
+make_secrets(struct setup *s, struct made *m, const char *folder)
 {
 	int code = EX_OK;
 
@@ -159,9 +188,9 @@ make_secrets(const struct setup *s, struct made *m, const char *folder)
 	code = make_folder(m, folder, 0700);
 	if (code == EX_OK && s->password.secret != NULL)
 		code = make_secret(
-		    m, folder, s->answers[SETUP_NAME], s->password.secret);
+		    s, m, folder, s->answers[SETUP_NAME], s->password.secret);
 	if (code == EX_OK && s->to_password.secret != NULL)
-		code = make_secret(m, folder, s->answers[SETUP_TO_NAME],
+		code = make_secret(s, m, folder, s->answers[SETUP_TO_NAME],
 		    s->to_password.secret);
 	return code == EX_OK ? sync_folder(folder) : code;
 }
@@ -442,12 +471,14 @@ int
 setup_write(struct setup *s)
 {
 	struct made m = { .n = 0 };
+	struct sigaction quiet = { .sa_handler = SIG_IGN }, pipe;
 	sigset_t all, old;
 	int code;
 
 	/* Not in the middle. */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &old);
+	sigaction(SIGPIPE, &quiet, &pipe);
 	code = make_all(s, &m);
 	if (code != EX_OK) {
 		take_back(&m);
@@ -455,6 +486,7 @@ setup_write(struct setup *s)
 	}
 	for (size_t i = 0; i < m.n; i++)
 		free(m.paths[i]);
+	sigaction(SIGPIPE, &pipe, NULL);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return code;
 }
