@@ -220,6 +220,8 @@ comment(FILE *out, const char *text)
 	while (rest.n > 0) {
 		struct span word = span_cut(&rest, ' ');
 
+		if (word.n == 0)
+			continue;
 		if (column > 0 && column + 1 + word.n > COLUMNS)
 			column = 0;
 		fprintf(out, "%s%.*s", column > 0 ? " " : "\n# ", (int)word.n,
