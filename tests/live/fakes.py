@@ -488,3 +488,35 @@ class FakeImap(TlsServer):
             elif verb == "LOGOUT":
                 session.send("* BYE")
             session.send(tag + " OK done")
+
+
+class TlsProxy(TlsServer):
+    """In front of a real server with TLS: passes all on, both ways, and shows
+    what its server said to see(data) before the client has it."""
+
+    def __init__(self, certs, port, see):
+        self.target, self.see = port, see
+        self.client = ssl.create_default_context(cafile=certs.ca)
+        super().__init__(certs)
+
+    def serve(self, session):
+        plain = socket.create_connection((HOST, self.target), PATIENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.client.wrap_socket(plain, server_hostname=HOST) as server:
+            server.settimeout(None)
+            session.sock.settimeout(None)
+            threading.Thread(target=self.answer, args=(session, server),
+                             daemon=True).start()
+            while True:
+                session.receive()
+                server.sendall(session.pending)
+                session.pending.clear()
+
+    def answer(self, session, server):
+        try:
+            while data := server.recv(65536):
+                self.see(data)
+                session.sock.sendall(data)
+            session.sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, ValueError):
+            pass

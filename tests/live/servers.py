@@ -380,13 +380,19 @@ class Dovecot:
             return answers(self.ports[name])
         return look
 
-    def connections(self, name):
-        """How many there are now, as the kernel sees it."""
+    def look(self, name):
+        """Where those come from that are connected now.  The kernel's list is
+        not of one moment: who comes while it is read may be in it beside who
+        has gone."""
         ours = ":%04X" % self.ports[name]
         with open("/proc/net/tcp", encoding="ascii") as f:
             fields = [line.split() for line in f][1:]
-        return sum(1 for line in fields
-                   if line[1].endswith(ours) and line[3] == "01")
+        return {line[2] for line in fields
+                if line[1].endswith(ours) and line[3] == "01"}
+
+    def connections(self, name):
+        """How many there are at a time: who was there before and after."""
+        return len(self.look(name) & self.look(name))
 
     def mailbox(self, user):
         return Mailbox(os.path.join(self.mail, user))
