@@ -627,11 +627,26 @@ tokens_new(struct loop *l, const char *dir)
 	return t;
 }
 
+/* The last chance of what could not be written before. */
+static void
+write_last(const struct identity *i)
+{
+	struct secret *text;
+	struct fault f;
+
+	if (i->saved == i->version || i->tokens->dir == NULL)
+		return;
+	text = token_file_text(&i->id, &i->r);
+	token_file_write(i->tokens->dir, i->name, text, &f);
+	secret_free(&text);
+}
+
 static void
 identity_free(struct identity *i)
 {
 	oauth_cancel(&i->request);
 	token_write_finish(&i->write);
+	write_last(i);
 	timer_free(&i->again);
 	token_record_clear(&i->r);
 	token_identity_clear(&i->id);
