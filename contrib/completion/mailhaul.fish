@@ -29,22 +29,28 @@ complete -c mailhaul -n __mailhaul_needs_command \
     -a '(mailhaul --complete commands 2>/dev/null)'
 complete -c mailhaul -n '__fish_seen_subcommand_from poll history accept' \
     -a '(__mailhaul_names accounts)'
-complete -c mailhaul -n '__fish_seen_subcommand_from pause resume' \
+complete -c mailhaul -n '__fish_seen_subcommand_from pause resume login' \
     -a '(__mailhaul_names accounts destinations)'
 complete -c mailhaul -n '__fish_seen_subcommand_from held' \
     -a 'list show release drop (__mailhaul_names held)'
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l all
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l account -x \
     -a '(__mailhaul_names accounts)'
-complete -c mailhaul -n '__fish_seen_subcommand_from status held history' \
+complete -c mailhaul -n '__fish_seen_subcommand_from status held history check' \
     -l json
 complete -c mailhaul -n '__fish_seen_subcommand_from status' -l watch
 complete -c mailhaul -n '__fish_seen_subcommand_from history' -s n -x
 complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' \
     -l as-known
 complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' -l relay
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l device
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l browser
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l paste
 complete -c mailhaul -n '__fish_seen_subcommand_from restore' -l force
 complete -c mailhaul -n '__fish_seen_subcommand_from check' -l options
+complete -c mailhaul -n '__fish_seen_subcommand_from check' -l online
+complete -c mailhaul -n '__fish_seen_subcommand_from check' \
+    -a '(__mailhaul_names accounts destinations)'
 complete -c mailhaul -n '__fish_seen_subcommand_from backup restore' -F
 complete -c mailhaul -n '__fish_seen_subcommand_from import' -F -a fetchmail
 complete -c mailhaul -n '__fish_seen_subcommand_from import' -l fetchids -r -F

@@ -31,8 +31,10 @@ static const struct cli_command commands[] = {
 	    "decide about unknown messages", cli_accept },
 	{ "login", "NAME [--device | --browser | --paste]",
 	    "sign in at the provider of an account or destination", cli_login },
-	{ "check", "[--options]",
-	    "read the configuration and name every mistake", cli_check },
+	{ "check", "[--options | --online [NAME] [--json]]",
+	    "read the configuration and name every mistake, or go there and "
+	    "test it",
+	    cli_check },
 	{ "reload", "", "make mailhauld read its configuration again",
 	    cli_reload },
 	{ "backup", "FILE", "write the state into a new file", cli_backup },

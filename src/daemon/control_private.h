@@ -13,6 +13,7 @@
 #include "daemon/control_route.h"
 
 struct errand;
+struct inquiry;
 struct visit;
 struct exchange;
 
@@ -20,9 +21,10 @@ struct control {
 	struct control_options o;
 	char *path; /* owned; NULL: no socket was made */
 	struct control_server *server;
-	bool is_copying;             /* a backup */
-	LIST_HEAD(, errand) errands; /* owned */
-	LIST_HEAD(, visit) visits;   /* sign-ins; owned */
+	bool is_copying;                /* a backup */
+	LIST_HEAD(, errand) errands;    /* owned */
+	LIST_HEAD(, inquiry) inquiries; /* owned; checks that run */
+	LIST_HEAD(, visit) visits;      /* sign-ins; owned */
 };
 
 /* Each answers x, later. */
@@ -39,6 +41,8 @@ void control_accept(
 void control_back_up(
     struct control *c, struct exchange *x, const struct control_request *r);
 
+void control_check(
+    struct control *c, struct exchange *x, const struct control_request *r);
 /* Of a sign-in: control_login.c. */
 void control_login(
     struct control *c, struct exchange *x, const struct control_request *r);

@@ -12,8 +12,8 @@
 #include "conf/conf.h"
 #include "daemon/alert.h"
 #include "daemon/sign_in_words.h"
-#include "daemon/terms.h"
 #include "relay/sink.h"
+#include "relay/terms.h"
 
 /* --- destinations */
 

@@ -20,6 +20,18 @@ struct conf_server;
 struct conn_target server_target(const struct conf *conf,
     const struct conf_server *server, enum fault_scope scope);
 
+/* What speaks there, as it is configured. */
+enum server_kind {
+	SERVER_IMAP,
+	SERVER_POP3,
+	SERVER_SUBMISSION, /* TLS from the first byte */
+	SERVER_STARTTLS,
+};
+/* Says in f what of this could be wrong, where its cause lets one guess. */
+void server_advise(
+    struct fault *f, const struct conf_server *server, enum server_kind kind);
+/* The same for who greets in another protocol. */
+const char *server_protocol_hint(enum server_kind kind);
 /* Whose tokens log in there; only of conf_server_uses_token(). */
 struct token_identity server_identity(const struct conf_server *server);
 
