@@ -15,6 +15,7 @@
  */
 #include "auth/token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -614,13 +615,14 @@ tokens_leave(struct tokens *t, void *arg)
 /* --- the whole */
 
 struct tokens *
-tokens_new(struct loop *l, const char *dir)
+tokens_new(struct loop *l, const char *state)
 {
 	struct tokens *t = mem_alloc(sizeof(*t));
 
 	wipe_libraries();
 	t->loop = l;
-	t->dir = mem_strdup(dir);
+	if (state != NULL && asprintf(&t->dir, "%s/" TOKENS_DIR, state) < 0)
+		abort(); /* as any allocation that failed (base/mem.h) */
 	t->http = oauth_http_new(l);
 	timer_init(&t->settled, l, on_settled, t);
 	TAILQ_INIT(&t->identities);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/token.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/check_text.h"
@@ -101,6 +102,7 @@ struct solo {
 	struct conf *conf;
 	struct loop *loop;
 	struct net *net;
+	struct tokens *tokens;
 	struct sched sched;
 	struct timer turn;
 	struct watch answers;
@@ -264,6 +266,7 @@ begin(struct solo *s)
 {
 	struct checkup_owner owner = {
 		.net = s->net,
+		.tokens = s->tokens,
 		.conf = s->conf,
 		.store = s->state.store,
 		.sched = &s->sched,
@@ -306,6 +309,7 @@ run(struct solo *s)
 	if (s->loop == NULL)
 		abort();
 	s->net = net_new(s->loop);
+	s->tokens = tokens_new(s->loop, s->have_dir ? s->state.dir.path : NULL);
 	sched_init(&s->sched, &limits);
 	timer_init(&s->turn, s->loop, on_turn, s);
 	if (s->state.store != NULL) {
@@ -320,6 +324,7 @@ run(struct solo *s)
 	if (s->state.store != NULL)
 		watch_free(&s->answers);
 	sched_free(&s->sched);
+	tokens_free(&s->tokens);
 	net_free(&s->net);
 	loop_free(&s->loop);
 	return begun;

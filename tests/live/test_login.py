@@ -481,3 +481,20 @@ def test_lost_file(outlook, provider):
     outlook.later()
     sign_in(outlook, provider)
     outlook.once()
+
+
+def test_check_online(outlook, provider):
+    """It logs in with the tokens, also without a daemon, and says who must
+    sign in."""
+    outlook.write()
+    result = outlook.command("check", "--online", "outlook")
+    assert result.code == FAILED, result.log
+    assert "mailhaul login outlook" in result.log, result.log
+    sign_in(outlook, provider)
+    result = outlook.command("check", "--online", "outlook")
+    assert result.code == OK, result.log
+    outlook.options["host_spacing"] = "0s"
+    running = start(outlook)
+    result = outlook.command("check", "--online", "outlook")
+    assert result.code == OK, result.log
+    assert running.stop().code == OK
