@@ -79,6 +79,7 @@ class Session:
 
 class TlsServer:
     """Accepts on a free port; serve(session) talks."""
+    host = HOST
 
     def __init__(self, certs, cert="server", implicit=True):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -88,7 +89,7 @@ class TlsServer:
         self.sessions = []
         self.lock = threading.Lock()
         self.stopped = threading.Event()
-        self.listener = socket.create_server((HOST, 0))
+        self.listener = socket.create_server((self.host, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -369,8 +370,10 @@ class FakePop3(TlsServer):
     uidl: "ok", "none" (-ERR) or "cut" (the list ends with the connection);
     capa: the capabilities, None for -ERR; sizes: what LIST says instead;
     on_retr(session, number) may answer with bytes to send instead, or None;
-    on_top likewise; on_pass(session) with the reply to PASS.
+    on_top likewise; on_pass(session) with the reply to PASS; on_auth(session,
+    words) likewise.
     """
+    on_auth = None
 
     def __init__(self, certs, messages, cert="server", uidl="ok",
                  capa=("USER", "UIDL", "TOP", "RESP-CODES"), sizes=None):
@@ -397,6 +400,8 @@ class FakePop3(TlsServer):
                 self.listing(session, self.capa)
             elif verb == "PASS" and self.on_pass:
                 session.send(self.on_pass(session))
+            elif verb == "AUTH" and self.on_auth:
+                session.send(self.on_auth(session, words))
             elif verb in ("USER", "PASS", "NOOP"):
                 session.send("+OK")
             elif verb == "STAT":

@@ -160,9 +160,10 @@ class WorkDir:
 
 class Certificates:
     """A CA made on the spot, and what it signs: server (good for localhost
-    and 127.0.0.1), wrongname, expired; selfsigned is signed by nobody else.
-    """
-    GOOD = "DNS:localhost,IP:127.0.0.1"
+    and 127.0.0.1 to 127.0.0.9), wrongname, expired; selfsigned is signed by
+    nobody else."""
+    GOOD = "DNS:localhost," + ",".join("IP:127.0.0.%d" % i
+                                       for i in range(1, 10))
 
     def __init__(self, path):
         self.path = path
