@@ -36,7 +36,7 @@ complete -c mailhaul -n '__fish_seen_subcommand_from held' \
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l all
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l account -x \
     -a '(__mailhaul_names accounts)'
-complete -c mailhaul -n '__fish_seen_subcommand_from status held history' \
+complete -c mailhaul -n '__fish_seen_subcommand_from status held history check' \
     -l json
 complete -c mailhaul -n '__fish_seen_subcommand_from status' -l watch
 complete -c mailhaul -n '__fish_seen_subcommand_from history' -s n -x
@@ -45,6 +45,9 @@ complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' \
 complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' -l relay
 complete -c mailhaul -n '__fish_seen_subcommand_from restore' -l force
 complete -c mailhaul -n '__fish_seen_subcommand_from check' -l options
+complete -c mailhaul -n '__fish_seen_subcommand_from check' -l online
+complete -c mailhaul -n '__fish_seen_subcommand_from check' \
+    -a '(__mailhaul_names accounts destinations)'
 complete -c mailhaul -n '__fish_seen_subcommand_from backup restore' -F
 complete -c mailhaul -n '__fish_seen_subcommand_from import' -F -a fetchmail
 complete -c mailhaul -n '__fish_seen_subcommand_from import' -l fetchids -r -F

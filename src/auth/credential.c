@@ -180,6 +180,9 @@ fetch_credential(struct credential_job *j, const char *name)
 		    dir == NULL ? "CREDENTIALS_DIRECTORY is not set; systemd "
 				  "sets it for a unit with LoadCredential="
 				: "credential: wants a plain name");
+		if (dir == NULL)
+			j->fault.hint = "ask mailhauld, which has it, when it "
+					"runs as a unit";
 		return;
 	}
 	if (asprintf(&plain, "%s/%s", dir, name) < 0 ||

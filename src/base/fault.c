@@ -43,6 +43,7 @@ fault_quote(struct fault *f, struct span words)
 		room -= 2;
 	}
 	*p++ = '"';
+	f->quoted = (unsigned)(p - f->text);
 	ascii_clean(p, room - 2, words.p, words.n);
 	for (; *p != '\0'; p++)
 		if (*p == '"')

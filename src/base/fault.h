@@ -32,9 +32,21 @@ enum fault_when {
 	FAULT_UNKNOWN, /* the outcome itself is unknown: in doubt */
 };
 
+/* What went wrong on the way to a server, for those who know how it was
+ * configured and can say what to change. */
+enum fault_cause {
+	FAULT_CAUSE_OTHER,
+	FAULT_CAUSE_NAME,        /* the host has no address */
+	FAULT_CAUSE_CONNECT,     /* no connection to any of its addresses */
+	FAULT_CAUSE_SILENT,      /* a deadline passed */
+	FAULT_CAUSE_NOT_TLS,     /* what answered does not speak TLS */
+	FAULT_CAUSE_CERTIFICATE, /* it is not who it should be */
+};
+
 struct fault {
 	enum fault_scope scope;
 	enum fault_when when;
+	enum fault_cause cause;
 	const char *phase; /* static: "TLS", "login", "RCPT" ... */
 	unsigned code;     /* of the server, 0: it gave none */
 	/* Of its enhanced code, "5.subject.detail" (RFC 3463); 0.0: none. */
@@ -48,6 +60,7 @@ struct fault {
 	bool sign_in;        /* a person must sign in first: mailhaul login */
 	int64_t retry_after; /* seconds that the server asks for; 0: none */
 	const char *hint;    /* static or NULL: what the person can do */
+	unsigned quoted; /* where in text the server's words begin; 0: none */
 	char text[FAULT_TEXT_MAX];
 };
 

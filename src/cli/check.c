@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mailhaul check: reads the configuration, names every mistake, touches no
- * network.
+ * mailhaul check: reads the configuration, names every mistake, and touches no
+ * network unless it is told to.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,21 +22,29 @@ print_problem(const struct conf_problem *p)
 		fprintf(stderr, "%s: %s%s\n", p->file, kind, p->text);
 }
 
+int
+cli_check_load(const char *file, struct conf **conf_r)
+{
+	struct conf_problems problems;
+
+	*conf_r = conf_load(file, &problems);
+	for (size_t i = 0; i < problems.n; i++)
+		print_problem(&problems.list[i]);
+	conf_problems_free(&problems);
+	return *conf_r != NULL ? EX_OK : EX_CONFIG;
+}
+
 static int
 check_file(const char *file)
 {
-	struct conf_problems problems;
-	struct conf *c = conf_load(file, &problems);
-	int code = c != NULL ? EX_OK : EX_CONFIG;
+	struct conf *c;
+	int code = cli_check_load(file, &c);
 
-	for (size_t i = 0; i < problems.n; i++)
-		print_problem(&problems.list[i]);
 	if (c != NULL)
 		printf("configuration is good: %zu account%s, %zu "
 		       "destination%s\n",
 		    c->naccounts, c->naccounts == 1 ? "" : "s",
 		    c->ndestinations, c->ndestinations == 1 ? "" : "s");
-	conf_problems_free(&problems);
 	conf_free(&c);
 	return code;
 }
@@ -46,9 +54,12 @@ cli_check(const struct cli_options *o, int argc, char **argv)
 {
 	if (argc == 1)
 		return check_file(o->conf_file);
+	if (strcmp(argv[1], "--online") == 0)
+		return cli_check_online(o, argc - 2, argv + 2);
 	if (argc > 2 || strcmp(argv[1], "--options") != 0)
 		return cli_usage_error(
-		    "check takes --options or nothing, not %s", argv[1]);
+		    "check takes --online, --options or nothing, not %s",
+		    argv[1]);
 	conf_print_options(stdout);
 	return EX_OK;
 }

@@ -7,6 +7,8 @@
 
 #include "relay/control_path.h"
 
+struct conf;
+
 /* What stands in front of the command's name. */
 struct cli_options {
 	const char *conf_file;
@@ -27,6 +29,11 @@ int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_accept(const struct cli_options *o, int argc, char **argv);
 int cli_backup(const struct cli_options *o, int argc, char **argv);
 int cli_check(const struct cli_options *o, int argc, char **argv);
+/* argv: what stands behind --online. */
+int cli_check_online(const struct cli_options *o, int argc, char **argv);
+/* Reads the configuration and prints its mistakes; *conf_r NULL: the exit code
+ * says why. */
+int cli_check_load(const char *file, struct conf **conf_r);
 int cli_complete(const struct cli_options *o, int argc, char **argv);
 int cli_held(const struct cli_options *o, int argc, char **argv);
 int cli_history(const struct cli_options *o, int argc, char **argv);

@@ -28,7 +28,9 @@ struct client {
 	/* of the call that runs */
 	char *body; /* owned */
 	size_t size;
-	int fd; /* -1: into body */
+	int fd;                                      /* -1: into body */
+	void (*line)(void *arg, const json_t *line); /* NULL: all at once */
+	void *arg;
 	bool is_full, is_failed;
 };
 
@@ -148,6 +150,38 @@ write_all(int fd, const char *p, size_t n)
 	return true;
 }
 
+static void
+take_line(struct client *c, const char *p, size_t n)
+{
+	json_t *json = json_loadb(p, n, 0, NULL);
+
+	if (json != NULL)
+		c->line(c->arg, json);
+	json_decref(json);
+}
+
+/* The rest of the last line waits in body. */
+static size_t
+on_line_bytes(struct client *c, const char *p, size_t n)
+{
+	const char *end;
+	size_t used = 0;
+
+	c->is_full = c->size + n > ANSWER_MAX;
+	if (c->is_full)
+		return 0;
+	c->body = mem_grow(c->body, c->size + n + 1, 1);
+	memcpy(c->body + c->size, p, n);
+	c->size += n;
+	while ((end = memchr(c->body + used, '\n', c->size - used)) != NULL) {
+		take_line(c, c->body + used, (size_t)(end - c->body) - used);
+		used = (size_t)(end - c->body) + 1;
+	}
+	memmove(c->body, c->body + used, c->size - used);
+	c->size -= used;
+	return n;
+}
+
 /* An answer that is no success is a text, whatever was asked for. */
 static size_t
 on_bytes(char *p, size_t size, size_t n, void *arg)
@@ -161,6 +195,8 @@ on_bytes(char *p, size_t size, size_t n, void *arg)
 		c->is_failed = !write_all(c->fd, p, n);
 		return c->is_failed ? 0 : n;
 	}
+	if (c->line != NULL && code / 100 == 2)
+		return on_line_bytes(c, p, n);
 	c->is_full = c->size + n > ANSWER_MAX;
 	if (c->is_full)
 		return 0;
@@ -302,7 +338,7 @@ run(struct client *c, struct client_call *call, json_t **json_r, int *exit_r)
 	if (result != CURLE_OK)
 		return no_answer(c, result, exit_r);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &call->code);
-	if (c->fd >= 0 && call->code / 100 == 2)
+	if ((c->fd >= 0 || c->line != NULL) && call->code / 100 == 2)
 		return CLIENT_OK;
 	json = json_loadb(c->body != NULL ? c->body : "", c->size, 0, NULL);
 	*json_r = json;
@@ -340,6 +376,22 @@ client_fetch(struct client *c, struct client_call *call, int fd, int *exit_r)
 
 	c->fd = fd;
 	result = run_and_say(c, call, &json, exit_r);
+	json_decref(json);
+	return result;
+}
+
+enum client_result
+client_lines(struct client *c, struct client_call *call,
+    void (*line)(void *arg, const json_t *line), void *arg, int *exit_r)
+{
+	json_t *json = NULL;
+	enum client_result result;
+
+	c->fd = -1;
+	c->line = line;
+	c->arg = arg;
+	result = run_and_say(c, call, &json, exit_r);
+	c->line = NULL;
 	json_decref(json);
 	return result;
 }

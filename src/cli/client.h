@@ -49,6 +49,10 @@ enum client_result client_call(
 enum client_result client_fetch(
     struct client *c, struct client_call *call, int fd, int *exit_r);
 
+/* The answer is lines of JSON: each is given to line as soon as it is there. */
+enum client_result client_lines(struct client *c, struct client_call *call,
+    void (*line)(void *arg, const json_t *line), void *arg, int *exit_r);
+
 /* Says that the daemon must run and what to do; returns the exit code. */
 int client_say_absent(const struct client *c);
 

@@ -29,8 +29,10 @@ static const struct cli_command commands[] = {
 	    "what was relayed or held, and what the server said", cli_history },
 	{ "accept", "ACCOUNT --as-known | --relay",
 	    "decide about unknown messages", cli_accept },
-	{ "check", "[--options]",
-	    "read the configuration and name every mistake", cli_check },
+	{ "check", "[--options | --online [NAME] [--json]]",
+	    "read the configuration and name every mistake, or go there and "
+	    "test it",
+	    cli_check },
 	{ "reload", "", "make mailhauld read its configuration again",
 	    cli_reload },
 	{ "backup", "FILE", "write the state into a new file", cli_backup },

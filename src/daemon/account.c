@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "daemon/terms.h"
 #include "net/conn.h"
 #include "relay/finder.h"
+#include "relay/terms.h"
 
 int64_t
 account_now_ms(const struct account *a)

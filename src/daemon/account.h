@@ -86,6 +86,14 @@ bool account_is_quiet(const struct account *a);
 bool account_poll_now(struct account *a, struct fault *why_r);
 void account_pause(struct account *a);
 void account_resume(struct account *a);
+/* What is remembered of it. */
+const struct store_pause *account_pause_of(const struct account *a);
+/* A check of its settings wants to log in: false: it must wait, because POP3
+ * lets in one at a time.  account_visited() ends it; r NULL: nothing came of
+ * it. */
+struct probe_result;
+bool account_visit(struct account *a);
+void account_visited(struct account *a, const struct probe_result *r);
 /* Something was mended, perhaps. */
 void account_try_again(struct account *a);
 

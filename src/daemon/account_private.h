@@ -62,6 +62,7 @@ struct account {
 	struct finder *finder;  /* owned; looks for folders */
 	int64_t next_find;      /* wall clock */
 
+	bool visited; /* by a check of its settings: POP3 waits for it */
 	bool retiring;
 };
 

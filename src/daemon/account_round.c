@@ -17,6 +17,7 @@
 #include "relay/session.h"
 #include "relay/source.h"
 
+#define VISIT_MS 1000 /* from one look at a mailbox in use to the next */
 #define FIND_INTERVAL (60 * 60) /* seconds from one look at the folders on */
 #define STEADY 60    /* seconds that a watch must last to be no failure */
 #define ROOM_MS 5000 /* from one look for room on the disk to the next */
@@ -361,6 +362,11 @@ account_run(struct account *a)
 {
 	int64_t now = time(NULL);
 
+	if (a->visited && !a->in_round) {
+		sched_done(a->ctx->sched, &a->job);
+		account_plan(a, VISIT_MS);
+		return;
+	}
 	if (!a->in_round && account_must_find(a) &&
 	    (now >= a->next_find || a->next_find > now + FIND_INTERVAL)) {
 		a->in_round = true;

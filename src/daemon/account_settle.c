@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
+#include "relay/probe.h"
 
 #define HINT_MAX 320
 
@@ -167,4 +168,54 @@ account_settle(struct account *a, struct box *b, const struct worker_report *r)
 		note_failure(a, b, r);
 	alert_pause(
 	    a->ctx->alerts, &a->who, worst_pause(a), failed ? &r->fault : NULL);
+}
+
+/* --- a check of its settings */
+
+const struct store_pause *
+account_pause_of(const struct account *a)
+{
+	return &a->pause;
+}
+
+bool
+account_visit(struct account *a)
+{
+	if (a->visited || (a->config->protocol == CONF_POP3 && a->in_round))
+		return false;
+	a->visited = a->config->protocol == CONF_POP3;
+	return true;
+}
+
+static void
+note_refused_login(struct account *a, const struct fault *f)
+{
+	struct retry_terms terms = account_terms(a);
+	bool tell = retry_account(&a->pause, f, &terms);
+	int64_t next = retry_wait(&a->pause, terms.now, false);
+
+	account_save_pause(a);
+	tell_failure(a, f, tell, next);
+	alert_pause(a->ctx->alerts, &a->who, worst_pause(a), f);
+	if (!a->in_round && a->job.waiting)
+		account_plan(a, next * 1000);
+}
+
+/* What the server will remember of the login is as if we had polled. */
+void
+account_visited(struct account *a, const struct probe_result *r)
+{
+	int64_t now = time(NULL);
+
+	a->visited = false;
+	if (r == NULL)
+		return;
+	if (r->logged_in && r->login_delay > 0) {
+		a->pause.last_login = now;
+		a->pause.login_delay = (int64_t)r->login_delay;
+		store_login(a->ctx->store, a->config->name, now,
+		    a->pause.login_delay, (struct store_done){ .run = NULL });
+	}
+	if (r->fault != NULL && r->fault->login)
+		note_refused_login(a, r->fault);
 }

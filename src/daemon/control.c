@@ -151,6 +151,10 @@ run(void *arg, struct exchange *x, const struct control_request *r)
 	case CONTROL_RELOAD:
 		read_again(c, x);
 		break;
+	case CONTROL_CHECK:
+		if (r->name[0] == '\0' || is_known(c, x, r))
+			control_check(c, x, r);
+		break;
 	case CONTROL_BACKUP:
 		control_back_up(c, x, r);
 		break;

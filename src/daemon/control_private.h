@@ -13,14 +13,16 @@
 #include "daemon/control_route.h"
 
 struct errand;
+struct inquiry;
 struct exchange;
 
 struct control {
 	struct control_options o;
 	char *path; /* owned; NULL: no socket was made */
 	struct control_server *server;
-	bool is_copying;             /* a backup */
-	LIST_HEAD(, errand) errands; /* owned */
+	bool is_copying;                /* a backup */
+	LIST_HEAD(, errand) errands;    /* owned */
+	LIST_HEAD(, inquiry) inquiries; /* owned; checks that run */
 };
 
 /* Each answers x, later. */
@@ -35,6 +37,9 @@ void control_decide_held(
 void control_accept(
     struct control *c, struct exchange *x, const struct control_request *r);
 void control_back_up(
+    struct control *c, struct exchange *x, const struct control_request *r);
+
+void control_check(
     struct control *c, struct exchange *x, const struct control_request *r);
 
 /* The store answers none of them any more. */

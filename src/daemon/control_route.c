@@ -59,6 +59,11 @@ static const struct route routes[] = {
 	    CONTROL_PAUSE, 0 },
 	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "resume", true,
 	    CONTROL_RESUME, 0 },
+	{ { SEGMENT_ACCOUNTS, SEGMENT_NAME, SEGMENT_VERB }, "check", true,
+	    CONTROL_CHECK, 0 },
+	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "check", true,
+	    CONTROL_CHECK, 0 },
+	{ { SEGMENT_VERB }, "check", true, CONTROL_CHECK, 0 },
 	{ { SEGMENT_VERB }, "reload", true, CONTROL_RELOAD, 0 },
 	{ { SEGMENT_VERB }, "backup", true, CONTROL_BACKUP, 0 },
 };

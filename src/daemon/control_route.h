@@ -31,13 +31,14 @@ enum control_action {
 	CONTROL_ACCEPT,
 	CONTROL_RELOAD,
 	CONTROL_BACKUP,
+	CONTROL_CHECK,
 };
 
 struct control_request {
 	enum control_action action;
 	bool post;        /* the method that it wants; else GET */
 	bool destination; /* name is one; else of an account */
-	char name[CONTROL_NAME_MAX + 1];
+	char name[CONTROL_NAME_MAX + 1]; /* CHECK: empty: everything */
 	/* HELD, HELD_...: one message, by trace or else by number; empty and
 	 * 0: all */
 	char trace[CONTROL_NAME_MAX + 1];

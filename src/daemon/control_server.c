@@ -50,6 +50,7 @@ enum client_state {
 	CLIENT_WAITING, /* for the answer: somebody has a pointer to it */
 	CLIENT_WRITING,
 	CLIENT_STREAMING,
+	CLIENT_TOLD,   /* an answer in lines: somebody has a pointer, too */
 	CLIENT_BEHIND, /* too slow: it is dropped soon */
 };
 
@@ -64,6 +65,9 @@ struct exchange {
 	struct evhttp_request *request;       /* until it is answered */
 	struct timer deadline;
 	bool post; /* for Allow */
+	/* CLIENT_TOLD */
+	void (*gone)(void *arg);
+	void *arg;
 };
 
 struct control_server {
@@ -144,6 +148,9 @@ static void
 forget(struct exchange *x)
 {
 	struct listener *l = x->listener;
+
+	if (x->gone != NULL)
+		x->gone(x->arg);
 
 	LIST_REMOVE(x, link);
 	l->clients--;
@@ -324,6 +331,45 @@ exchange_file(struct exchange *x, int fd, uint64_t size)
 		abort();
 	answer(x, 200, "application/octet-stream", body);
 	evbuffer_free(body);
+}
+
+void
+exchange_begin(struct exchange *x, void (*gone)(void *arg), void *arg)
+{
+	add_headers(x, "application/x-ndjson");
+	x->state = CLIENT_TOLD;
+	x->gone = gone;
+	x->arg = arg;
+	evhttp_send_reply_start(x->request, 200, NULL);
+}
+
+/* Who wants to see a check and does not read is not waited for. */
+void
+exchange_line(struct exchange *x, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+	struct evbuffer *body = new_body();
+
+	if (text == NULL)
+		abort();
+	json_decref(json);
+	evbuffer_add_printf(body, "%s\n", text);
+	free(text);
+	if (evbuffer_get_length(bufferevent_get_output(x->bev)) > STREAM_MAX)
+		timer_set(&x->deadline, 0);
+	else
+		evhttp_send_reply_chunk(x->request, body);
+	evbuffer_free(body);
+}
+
+void
+exchange_end(struct exchange *x)
+{
+	x->gone = NULL;
+	x->state = CLIENT_WRITING;
+	timer_set(&x->deadline, ANSWER_TIME * 1000);
+	evhttp_send_reply_end(x->request);
+	x->request = NULL;
 }
 
 void

@@ -46,6 +46,12 @@ void exchange_text(
 /* The bytes of a file from its beginning; fd is given away. */
 void exchange_file(struct exchange *x, int fd, uint64_t size);
 
+/* An answer in lines, of which each is sent at once: begin, line ..., end. When
+ * the client goes before, gone() is called and x is no more. */
+void exchange_begin(struct exchange *x, void (*gone)(void *arg), void *arg);
+void exchange_line(struct exchange *x, json_t *json); /* takes json */
+void exchange_end(struct exchange *x);
+
 /* An answer without end: lines follow as they come.  A client that reads too
  * slowly for them is dropped, and so is every one when the server goes. */
 void exchange_stream(struct exchange *x);

@@ -23,7 +23,7 @@ struct supervisor;
 struct supervisor_options {
 	struct net *net;
 	struct tokens *tokens; /* NULL: there are none */
-	struct conf *conf; /* a reference is taken */
+	struct conf *conf;     /* a reference is taken */
 	struct store *store;
 	int state_dir; /* for spool files; foreign */
 	bool once;     /* poll every account once, then stop */

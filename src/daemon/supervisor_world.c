@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
-#include "daemon/terms.h"
 #include "relay/sink.h"
+#include "relay/terms.h"
 
 /* --- destinations */
 

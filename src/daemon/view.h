@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "base/fault.h"
 #include "relay/tally.h"
 
@@ -83,6 +85,19 @@ bool ask_pause(struct supervisor *s, const char *name, struct fault *why_r);
 /* Ends a pause by hand and the pauses after failures; an account or
  * destination. */
 bool ask_resume(struct supervisor *s, const char *name, struct fault *why_r);
+/* Tests the settings of everything (name NULL), or of one; see relay/checkup.
+ * NULL: why_r.  The answer is to be ended by ask_check_stop(), unless done was
+ * called. */
+struct check;
+struct check_asker {
+	void (*line)(void *arg, json_t *line); /* takes it */
+	void (*done)(void *arg);
+	void *arg;
+};
+struct check *ask_check(struct supervisor *s, const char *name,
+    bool destination, const struct check_asker *asker, struct fault *why_r);
+void ask_check_stop(struct check **c);
+
 /* Takes fresh (also when it is refused); the old world goes on until the new
  * one is complete.  NULL: the file has mistakes; it is counted and refused. */
 bool ask_reload(struct supervisor *s, struct conf *fresh, struct fault *why_r);

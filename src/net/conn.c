@@ -137,6 +137,18 @@ set_deadline(struct conn *c)
 		timer_cancel(&c->deadline);
 }
 
+/* What a person could look at when nothing comes. */
+static const char *
+silence_hint(const struct conn *c)
+{
+	if (c->state == CONN_DIALING)
+		return "check host and port, and whether a firewall is in "
+		       "between";
+	if (c->state == CONN_SHAKING)
+		return "what listens there does not speak TLS: check port";
+	return NULL;
+}
+
 static void
 on_deadline(void *arg)
 {
@@ -147,6 +159,8 @@ on_deadline(void *arg)
 	fault_set(&f, c->target.scope, FAULT_LATER, c->phase,
 	    "no answer from %s for %lld seconds", c->target.peer.host,
 	    (long long)(c->wait_ms / 1000));
+	f.cause = FAULT_CAUSE_SILENT;
+	f.hint = silence_hint(c);
 	go_down(c, &f);
 	leave(c);
 }
@@ -168,11 +182,11 @@ note_progress(struct conn *c, size_t n)
 }
 
 static void
-fail_io(struct conn *c, int ssl_error, int sys_errno)
+fail_io(struct conn *c, int ssl_error)
 {
 	struct fault f;
 
-	tls_explain(c->ssl, ssl_error, sys_errno, &f);
+	tls_explain(c->ssl, &c->target.peer, ssl_error, &f);
 	f.phase = c->phase;
 	go_down(c, &f);
 }
@@ -218,7 +232,7 @@ write_some(struct conn *c, struct span s)
 		c->write_wants_read = true;
 		return 0;
 	}
-	fail_io(c, err, errno);
+	fail_io(c, err);
 	return -1;
 }
 
@@ -250,7 +264,7 @@ read_some(struct conn *c, char *to, size_t room)
 		c->read_wants_write = true;
 		return 0;
 	}
-	fail_io(c, err, errno);
+	fail_io(c, err);
 	return -1;
 }
 
@@ -308,6 +322,63 @@ pump(struct conn *c)
 	leave(c);
 }
 
+/* --- how far it got */
+
+static void
+tell(struct conn *c, enum conn_step step, const char *text)
+{
+	if (c->handler->passed != NULL)
+		c->handler->passed(c->arg, step, text, NULL);
+}
+
+static void
+add_address(char *text, size_t cap, const void *addr, socklen_t len)
+{
+	size_t at = strlen(text);
+	char one[INET6_ADDRSTRLEN];
+
+	if (getnameinfo(addr, len, one, sizeof(one), NULL, 0, NI_NUMERICHOST) !=
+	    0)
+		return;
+	if (strstr(text, one) == NULL && at + strlen(one) + 2 < cap)
+		snprintf(text + at, cap - at, "%s%s", at > 0 ? ", " : "", one);
+}
+
+static void
+on_named(void *arg, const struct resolve_address *list, size_t n)
+{
+	struct conn *c = arg;
+	char text[256] = "";
+
+	c->phase = "connect";
+	for (size_t i = 0; i < n; i++)
+		add_address(text, sizeof(text), &list[i].addr, list[i].len);
+	tell(c, CONN_NAMED, text);
+}
+
+static void
+tell_connected(struct conn *c)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char text[INET6_ADDRSTRLEN + 2] = "";
+
+	if (getpeername(c->fd, (struct sockaddr *)&addr, &len) == 0)
+		add_address(text, sizeof(text), &addr, len);
+	tell(c, CONN_CONNECTED, text);
+}
+
+static void
+tell_secured(struct conn *c)
+{
+	struct tls_facts facts;
+
+	if (c->handler->passed == NULL)
+		return;
+	tls_describe(c->ssl, &c->target.peer, &facts);
+	c->handler->passed(c->arg, CONN_SECURED, facts.version, &facts);
+}
+
 static void
 become_open(struct conn *c)
 {
@@ -330,6 +401,7 @@ shake(struct conn *c)
 	if (n == 1) {
 		watch_set(&c->writable, false);
 		if (tls_accept_peer(c->ssl, &c->target.peer, &f)) {
+			tell_secured(c);
 			become_open(c);
 		} else {
 			f.phase = c->phase;
@@ -339,7 +411,7 @@ shake(struct conn *c)
 	}
 	err = SSL_get_error(c->ssl, n);
 	if (err != SSL_ERROR_WANT_READ && err != SSL_ERROR_WANT_WRITE) {
-		fail_io(c, err, errno);
+		fail_io(c, err);
 		return;
 	}
 	watch_set(&c->readable, true);
@@ -387,6 +459,7 @@ on_dialed(void *arg, int fd, const struct fault *fault)
 		go_down(c, &f);
 	} else {
 		c->fd = fd;
+		tell_connected(c);
 		watch_init(
 		    &c->readable, c->net->loop, fd, WATCH_READ, on_ready, c);
 		watch_init(
@@ -414,9 +487,10 @@ conn_open(struct net *n, const struct conn_target *t,
 	c->fd = -1;
 	timer_init(&c->deadline, n->loop, on_deadline, c);
 	timer_init(&c->turn, n->loop, on_ready, c);
-	conn_expect(c, t->connect_ms, "connect");
+	conn_expect(c, t->connect_ms, "name");
 	c->dial = dial_start(
 	    n->loop, n->resolver, t->peer.host, t->port, on_dialed, c);
+	dial_watch(c->dial, on_named);
 	return c;
 }
 

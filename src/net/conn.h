@@ -48,7 +48,17 @@ struct conn_target {
 	int64_t connect_ms; /* for name, TCP and TLS together */
 };
 
+/* How far it got, for a person who wants to see that. */
+enum conn_step {
+	CONN_NAMED,     /* text: the addresses of the host */
+	CONN_CONNECTED, /* text: the address that answered */
+	CONN_SECURED,   /* tls: as whom, and until when */
+};
+
 struct conn_handler {
+	/* NULL: nobody wants to see.  It must not be closed in there. */
+	void (*passed)(void *arg, enum conn_step step, const char *text,
+	    const struct tls_facts *tls);
 	void (*up)(void *arg); /* again after conn_starttls() */
 	void (*data)(void *arg, struct span bytes);
 	struct span (*out)(void *arg); /* empty: nothing to send now */

@@ -29,6 +29,7 @@ struct dial {
 	char *host; /* owned */
 	unsigned port;
 	void (*done)(void *arg, int fd, const struct fault *f);
+	void (*named)(void *arg, const struct resolve_address *list, size_t n);
 	void *arg;
 	struct resolve_address list[RESOLVE_MAX];
 	struct attempt attempts[RESOLVE_MAX];
@@ -60,6 +61,13 @@ dial_free(struct dial *d)
 }
 
 void
+dial_watch(struct dial *d,
+    void (*named)(void *arg, const struct resolve_address *list, size_t n))
+{
+	d->named = named;
+}
+
+void
 dial_cancel(struct dial **d)
 {
 	if (*d != NULL)
@@ -76,6 +84,7 @@ finish(struct dial *d, int fd)
 		fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "connect",
 		    "cannot connect to %s port %u (%s): %s", d->host, d->port,
 		    d->failed_at, strerror(d->error));
+		f.cause = FAULT_CAUSE_CONNECT;
 		f.hint =
 		    d->error == ECONNREFUSED
 			? "nothing listens on that port: check host and port"
@@ -226,6 +235,8 @@ on_resolved(void *arg, const struct resolve_address *list, size_t n,
 		dial_free(d);
 		return;
 	}
+	if (d->named != NULL)
+		d->named(d->arg, list, n);
 	interleave(d, list, n);
 	try_next(d);
 }

@@ -8,6 +8,8 @@
 #ifndef NET_DIAL_H
 #define NET_DIAL_H
 
+#include <stddef.h>
+
 #include "base/fault.h"
 
 struct dial;
@@ -19,6 +21,11 @@ struct resolver;
 struct dial *dial_start(struct loop *l, struct resolver *r, const char *host,
     unsigned port, void (*done)(void *arg, int fd, const struct fault *f),
     void *arg);
+/* Once the name is known, before done: tells its addresses.  Nothing may be
+ * cancelled in there. */
+struct resolve_address;
+void dial_watch(struct dial *d,
+    void (*named)(void *arg, const struct resolve_address *list, size_t n));
 void dial_cancel(struct dial **d);
 
 #endif

@@ -121,9 +121,11 @@ deliver(void *arg)
 	if (job->n == 0) {
 		fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "name",
 		    "cannot find the address of %s: %s", job->host,
-		    job->error == EVUTIL_EAI_NONAME
-			? "no such name"
+		    job->error == EVUTIL_EAI_NONAME ||
+			    job->error == EVUTIL_EAI_NODATA
+			? "no such name, or it has no address"
 			: evutil_gai_strerror(job->error));
+		f.cause = FAULT_CAUSE_NAME;
 		f.hint = "check host, and the name servers of this machine";
 	}
 	job->done(job->arg, job->list, job->n, &f);

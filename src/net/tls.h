@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/types.h>
 
@@ -22,6 +23,15 @@
 #define TLS_PIN_SIZE 32 /* SHA-256 of the certificate as DER */
 
 struct tls;
+
+/* What a person wants to know of a session. */
+enum tls_trust { TLS_BY_SYSTEM, TLS_BY_CA_FILE, TLS_BY_PIN };
+struct tls_facts {
+	const char *version;            /* static: "TLSv1.3" */
+	char subject[128], issuer[128]; /* printable; empty: none */
+	int64_t not_before, not_after;  /* wall clock, seconds */
+	enum tls_trust trust;           /* what says that it is the right one */
+};
 
 struct tls_peer {
 	const char *host;         /* name or address literal */
@@ -40,6 +50,9 @@ SSL *tls_session(
  * wanted.  The result of the chain is looked at again, on resumption too. */
 bool tls_accept_peer(
     SSL *ssl, const struct tls_peer *peer, struct fault *fault_r);
+/* After the handshake. */
+void tls_describe(
+    SSL *ssl, const struct tls_peer *peer, struct tls_facts *facts_r);
 /* What both ends know of this session and nobody between them can have made
  * equal (RFC 5929, 9266): tls-exporter with TLS 1.3; tls-unique with TLS 1.2,
  * but only with the extended master secret (RFC 7627), without which two
@@ -55,7 +68,9 @@ struct tls_binding {
 void tls_bind(SSL *ssl, struct tls_binding *binding_r);
 
 /* Why a handshake or transfer failed, from OpenSSL's error queue (emptied)
- * and, when the certificate was the reason, its own words. */
-void tls_explain(SSL *ssl, int ssl_error, int sys_errno, struct fault *fault_r);
+ * and errno, and, when the certificate was the reason, what is wrong with it.
+ */
+void tls_explain(SSL *ssl, const struct tls_peer *peer, int ssl_error,
+    struct fault *fault_r);
 
 #endif

@@ -248,8 +248,8 @@ keep_envid(struct smtp *m, struct span id)
 	return true;
 }
 
-bool
-smtp_mail(struct smtp *m, const struct smtp_envelope *e)
+static bool
+begin(struct smtp *m, const struct smtp_envelope *e, bool trial)
 {
 	if (!smtp_idle(m) || e->recipient.n == 0 ||
 	    buf_room(&m->out) < FLIGHT_ROOM ||
@@ -259,6 +259,7 @@ smtp_mail(struct smtp *m, const struct smtp_envelope *e)
 	    !keep_envid(m, e->envid))
 		return false;
 	m->envelope = *e;
+	m->trial = trial;
 	m->refused = m->recipient_taken = m->ignore_dot = false;
 	m->state = COMMANDS;
 	if (m->need_rset)
@@ -268,9 +269,21 @@ smtp_mail(struct smtp *m, const struct smtp_envelope *e)
 	m->need_rset = false;
 	if (m->caps.pipelining) {
 		send_command(m, SMTP_RCPT);
-		send_command(m, SMTP_DATA);
+		send_command(m, m->trial ? SMTP_RSET : SMTP_DATA);
 	}
 	return true;
+}
+
+bool
+smtp_mail(struct smtp *m, const struct smtp_envelope *e)
+{
+	return begin(m, e, false);
+}
+
+bool
+smtp_try(struct smtp *m, const struct smtp_envelope *e)
+{
+	return !m->need_rset && begin(m, e, true);
 }
 
 /* What is given to the encoder at a time fits even if it comes out whole; a
@@ -416,6 +429,16 @@ go_on_refused(struct smtp *m)
 		stop(m, CLOSED);
 }
 
+static void
+take_recipient(struct smtp *m)
+{
+	m->recipient_taken = true;
+	if (m->refused || !m->trial)
+		return;
+	m->decisive = m->reply;
+	m->decisive_stage = m->stage;
+}
+
 /* MAIL and RCPT.  With PIPELINING the next command has been sent. */
 static void
 take_envelope(struct smtp *m)
@@ -427,11 +450,13 @@ take_envelope(struct smtp *m)
 	if (reply_class(m) != 2)
 		note_refusal(m);
 	else if (m->stage == SMTP_RCPT)
-		m->recipient_taken = true;
+		take_recipient(m);
 	if (reply_class(m) != 2)
 		go_on_refused(m);
+	else if (m->count == 0 && m->stage == SMTP_MAIL)
+		send_command(m, SMTP_RCPT);
 	else if (m->count == 0)
-		send_command(m, m->stage == SMTP_MAIL ? SMTP_RCPT : SMTP_DATA);
+		send_command(m, m->trial ? SMTP_RSET : SMTP_DATA);
 }
 
 /* 354 to a transaction without a recipient is ended by a lone dot, which can
@@ -484,10 +509,27 @@ take_dot(struct smtp *m)
 	}
 }
 
+/* The end of a trial: its verdict is in, whatever is said to RSET. */
+static void
+end_trial(struct smtp *m)
+{
+	if (m->refused) {
+		go_on_refused(m);
+		return;
+	}
+	m->stage = m->decisive_stage;
+	emit(m, SMTP_EV_VERDICT, &m->decisive);
+	m->state = IDLE;
+	if (reply_class(m) != 2)
+		stop(m, CLOSED);
+}
+
 static void
 take_rset(struct smtp *m)
 {
-	if (m->reply.code == 421) {
+	if (m->trial) {
+		end_trial(m);
+	} else if (m->reply.code == 421) {
 		note_refusal(m);
 		go_on_refused(m);
 	} else if (reply_class(m) != 2) {

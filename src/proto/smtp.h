@@ -103,6 +103,7 @@ struct smtp {
 	bool have_event, reply_done;
 	bool ready, authenticated, need_rset;
 	bool refused, recipient_taken, ignore_dot; /* of the transaction */
+	bool trial; /* it ends with RSET where others have DATA */
 	struct dot_encoder dot;
 	struct smtp_envelope envelope; /* its spans are the arrays below */
 	char ehlo[256];
@@ -124,6 +125,10 @@ void smtp_wrote(struct smtp *m, size_t n);
 bool smtp_auth(struct smtp *m, const char *mechanism, struct span initial);
 bool smtp_auth_line(struct smtp *m, struct span base64);
 bool smtp_mail(struct smtp *m, const struct smtp_envelope *e);
+/* MAIL and RCPT of a message that there is none of, then RSET instead of DATA:
+ * SMTP_EV_VERDICT with the first refusal, or with the reply to RCPT, which is
+ * then a 2yz.  Only before the first transaction. */
+bool smtp_try(struct smtp *m, const struct smtp_envelope *e);
 /* Stuffs and queues as much of *in as there is room for and cuts it off; more
  * when smtp_wrote() has made room.  Input is normalised. */
 void smtp_body(struct smtp *m, struct span *in);

@@ -22,7 +22,7 @@ static const struct {
 	{ "EHLO", WAIT_COMMAND, "the server refused EHLO" },
 	{ "STARTTLS", WAIT_COMMAND, "the server refused STARTTLS" },
 	{ "TLS", WAIT_NONE, NULL },
-	{ "failed", WAIT_NONE, NULL },
+	{ NULL, WAIT_NONE, NULL },
 };
 _Static_assert(sizeof(stages) / sizeof(stages[0]) == STAGES, "a row per stage");
 
@@ -50,6 +50,7 @@ starttls_free(struct starttls *s)
 static void
 fail(struct starttls *s, const char *error)
 {
+	s->failed_at = s->state;
 	s->state = FAILED;
 	s->error = error;
 	buf_drop(&s->out, s->out.len);
@@ -152,5 +153,5 @@ starttls_wait_class(const struct starttls *s)
 const char *
 starttls_phase(const struct starttls *s)
 {
-	return stages[s->state].phrase;
+	return stages[s->state == FAILED ? s->failed_at : s->state].phrase;
 }

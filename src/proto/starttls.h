@@ -34,7 +34,7 @@ struct starttls {
 	/* private */
 	struct line line;
 	struct buf out;
-	unsigned state;
+	unsigned state, failed_at;
 	bool offered; /* EHLO listed STARTTLS */
 	char ehlo[256];
 };
@@ -48,6 +48,7 @@ enum starttls_status starttls_recv(struct starttls *s, struct span in);
 struct span starttls_out(const struct starttls *s);
 void starttls_wrote(struct starttls *s, size_t n);
 enum wait_class starttls_wait_class(const struct starttls *s);
+/* What is being waited for, or what failed. */
 const char *starttls_phase(const struct starttls *s);
 
 #endif

@@ -87,6 +87,7 @@ login_start(
 		abort();
 	login_clear(l);
 	l->terms = *t;
+	l->mechanism = NULL;
 	conn_bind(conn, &l->binding);
 	fetch(l);
 }
@@ -128,6 +129,7 @@ login_mechanism(struct login *l, const char *offered, struct span *initial_r,
 	enum sasl_status status;
 
 	*initial_r = span_make("", 0);
+	l->mechanism = name;
 	if (name != NULL)
 		l->sasl = sasl_new(name, &client, f);
 	if (l->sasl == NULL) {
@@ -222,7 +224,8 @@ suggest_plain(const struct login *l, struct fault *f)
 
 	if (l->terms.server->auth == CONF_AUTH_AUTO &&
 	    strncmp(name, "SCRAM", 5) == 0)
-		f->hint = "check user and password; if they are right, the "
+		f->hint = "check user and password (many providers want an "
+			  "app password); if they are right, the "
 			  "server may not know the password in this form: "
 			  "set auth = \"plain\"";
 }

@@ -47,6 +47,7 @@ struct login {
 	struct tls_binding binding; /* of the connection */
 	struct span initial;        /* of sasl; to be given while it is held */
 	bool held;
+	const char *mechanism; /* that was chosen; static; NULL: none */
 };
 
 /* Fetches the secret; ready is called once, never from inside this call. */

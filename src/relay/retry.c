@@ -259,7 +259,9 @@ hear_wait(struct fault *f, int64_t seconds)
 	if (f->when == FAULT_NEVER)
 		return;
 	f->login = false;
-	f->hint = NULL;
+	f->hint = f->busy ? "another session has the mailbox open, or there "
+	                    "are too many: close it, or wait"
+	                  : "wait as long as the server asks";
 }
 
 /* "5.7.1 no": RFC 2034 */
@@ -315,7 +317,8 @@ retry_hear(struct fault *f, struct span words)
 		f->hint = p->hint;
 		break;
 	case PHRASE_SENDER:
-		if (!is_login(f))
+		/* Where MAIL was refused, it is about mail_from. */
+		if (!is_login(f) && f->hint == NULL)
 			f->hint = p->hint;
 		break;
 	}

@@ -30,9 +30,11 @@ struct sched_limits {
 
 struct sched_host;
 
-/* One account.  Private to sched.c but for arg and max. */
+/* One account, or who else wants a session.  Private to sched.c but for the
+ * first three, which are the owner's. */
 struct sched_job {
-	void *arg;               /* of the owner */
+	void *arg;
+	void (*run)(void *arg);  /* it has a place now; see checkup.h */
 	unsigned max;            /* places of its own; 0: no limit */
 	struct sched_host *host; /* foreign; NULL: not added */
 	TAILQ_ENTRY(sched_job) link;

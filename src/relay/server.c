@@ -24,6 +24,56 @@ server_target(const struct conf *conf, const struct conf_server *server,
 	};
 }
 
+static const struct {
+	unsigned port;
+	const char *hint;
+} kinds[] = {
+	[SERVER_IMAP] = { 993, "IMAP speaks TLS on port 993" },
+	[SERVER_POP3] = { 995, "POP3 speaks TLS on port 995" },
+	[SERVER_SUBMISSION] = { 465,
+	    "use tls = \"starttls\" if it is a submission port, or port 465" },
+	[SERVER_STARTTLS] = { 0, NULL },
+};
+
+/* Where TLS is the rule, or was just promised, somebody else answers. */
+static void
+advise_tls(
+    struct fault *f, const struct conf_server *server, enum server_kind kind)
+{
+	const char *phase = f->phase;
+	enum fault_cause cause = f->cause;
+
+	fault_set(f, f->scope, f->when, phase, "port %u speaks without TLS",
+	    server->port);
+	f->cause = cause;
+	f->hint = kinds[kind].hint;
+	if (server->port == kinds[kind].port || kind == SERVER_STARTTLS)
+		f->hint = "something between here and the server answers in "
+			  "its place";
+}
+
+void
+server_advise(
+    struct fault *f, const struct conf_server *server, enum server_kind kind)
+{
+	if (f->cause == FAULT_CAUSE_NOT_TLS)
+		advise_tls(f, server, kind);
+	else if (f->cause == FAULT_CAUSE_SILENT && f->hint == NULL &&
+		 kind == SERVER_STARTTLS && strcmp(f->phase, "greeting") == 0)
+		f->hint = "a port that speaks TLS from the first byte is "
+			  "silent here: use tls = \"implicit\" for it";
+}
+
+const char *
+server_protocol_hint(enum server_kind kind)
+{
+	if (kind == SERVER_IMAP)
+		return "check protocol and port: IMAP is port 993, POP3 995";
+	if (kind == SERVER_POP3)
+		return "check protocol and port: POP3 is port 995, IMAP 993";
+	return "check port: submission is 465, or 587 with tls = \"starttls\"";
+}
+
 static int64_t
 at_most(uint64_t seconds, uint64_t limit)
 {

@@ -19,6 +19,19 @@ struct conf_server;
 struct conn_target server_target(const struct conf *conf,
     const struct conf_server *server, enum fault_scope scope);
 
+/* What speaks there, as it is configured. */
+enum server_kind {
+	SERVER_IMAP,
+	SERVER_POP3,
+	SERVER_SUBMISSION, /* TLS from the first byte */
+	SERVER_STARTTLS,
+};
+/* Says in f what of this could be wrong, where its cause lets one guess. */
+void server_advise(
+    struct fault *f, const struct conf_server *server, enum server_kind kind);
+/* The same for who greets in another protocol. */
+const char *server_protocol_hint(enum server_kind kind);
+
 /* What to call ourselves: as configured, else our full name, else the address
  * that we talk from. */
 void server_ehlo(const struct conf_destination *d, const struct conn *c,

@@ -63,6 +63,26 @@ session_fail(struct session *s, enum fault_when when, const char *text,
 	session_down(s, &f);
 }
 
+void
+session_passed(struct session *s, enum step step, struct span text)
+{
+	s->greeted = true;
+	steps_passed(s->steps, step, text);
+}
+
+void
+session_out_of_step(struct session *s, const char *protocol, struct span why)
+{
+	struct fault f;
+
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, s->machine->phase(s),
+	    "the server does not speak %s as it should: %.*s", protocol,
+	    (int)why.n, why.p);
+	if (!s->greeted)
+		f.hint = server_protocol_hint(s->machine->kind);
+	session_down(s, &f);
+}
+
 bool
 session_ended_by(struct session *s, struct span words)
 {
@@ -101,7 +121,10 @@ session_start_login(struct session *s)
 		.arg = s,
 	};
 
-	login_start(&s->login, &terms, s->conn);
+	if (s->steps != NULL && s->steps->no_login != NULL)
+		session_down(s, s->steps->no_login);
+	else
+		login_start(&s->login, &terms, s->conn);
 }
 
 void
@@ -119,6 +142,9 @@ session_challenge(struct session *s, struct span challenge)
 void
 session_logged_in(struct session *s, unsigned delay)
 {
+	session_passed(s, STEP_LOGIN,
+	    span_str(s->login.mechanism != NULL ? s->login.mechanism
+						: s->machine->plain_login));
 	login_done(&s->login);
 	s->source.events->logged_in(s->source.arg, delay);
 }
@@ -163,12 +189,32 @@ on_wrote(void *arg, size_t n)
 }
 
 static void
-on_down(void *arg, const struct fault *f)
+on_passed(void *arg, enum conn_step step, const char *text,
+    const struct tls_facts *tls)
 {
-	session_down(arg, f);
+	static const enum step steps[] = {
+		[CONN_NAMED] = STEP_NAME,
+		[CONN_CONNECTED] = STEP_CONNECT,
+		[CONN_SECURED] = STEP_TLS,
+	};
+	const struct session *s = arg;
+
+	if (s->steps != NULL)
+		s->steps->passed(s->steps->arg, steps[step], text, tls);
+}
+
+static void
+on_down(void *arg, const struct fault *fault)
+{
+	struct session *s = arg;
+	struct fault f = *fault;
+
+	server_advise(&f, &s->account->server, s->machine->kind);
+	session_down(s, &f);
 }
 
 static const struct conn_handler handler = {
+	.passed = on_passed,
 	.up = on_up,
 	.data = on_data,
 	.out = on_out,
@@ -191,6 +237,7 @@ session_open(struct session *s, const struct source_driver *driver,
 	s->tokens = owner->tokens;
 	s->conf = owner->conf;
 	s->account = owner->account;
+	s->steps = owner->steps;
 	s->conn = conn_open(s->net, &target, &handler, s);
 }
 

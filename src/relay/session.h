@@ -13,7 +13,9 @@
 #include "net/conn.h"
 #include "proto/wait.h"
 #include "relay/login.h"
+#include "relay/server.h"
 #include "relay/source.h"
+#include "relay/steps.h"
 
 struct session;
 struct tokens;
@@ -29,6 +31,8 @@ struct session_machine {
 	const char *(*phase)(const struct session *s);
 	/* The secret is there: begin the login. */
 	void (*log_in)(struct session *s);
+	const char *plain_login; /* what it is called without SASL */
+	enum server_kind kind;
 	bool (*auth_line)(struct session *s, struct span base64);
 	void (*free)(struct session *s); /* machine and structure */
 };
@@ -42,8 +46,18 @@ struct session {
 	const struct conf_account *account;    /* foreign */
 	struct conn *conn;                     /* NULL: over */
 	struct login login;
+	const struct steps *steps; /* foreign; NULL: nobody wants to see */
+	bool greeted;
 	bool in_callback, closed;
 };
+
+/* Hints for what is no fault of anybody's settings. */
+#define SESSION_TURNED_AWAY                                                    \
+	"the server takes nobody now, or too many of us: try again later"
+#define SESSION_IN_USE                                                         \
+	"another session has the mailbox open, or there are too many: close "  \
+	"it, or wait"
+#define SESSION_NOT_NOW "the server cannot do it now: try again later"
 
 /* Where a source is opened, and for whom. */
 struct session_owner {
@@ -53,7 +67,8 @@ struct session_owner {
 	const struct conf_account *account;
 	const struct source_events *events;
 	void *arg;
-	const char *keyword; /* that marks what was relayed; NULL: none */
+	const struct steps *steps; /* NULL: nobody wants to see; outlives it */
+	const char *keyword;       /* that marks what was relayed; NULL: none */
 };
 void session_open(struct session *s, const struct source_driver *driver,
     const struct session_machine *machine, const struct session_owner *owner);
@@ -62,6 +77,13 @@ void session_close(struct source *source); /* for the driver's table */
 /* After commands were given to the machine: sends them, and waits for what is
  * due now. */
 void session_send(struct session *s);
+
+/* The same for who does not speak our protocol, which before a greeting is
+ * often another one; why is ours. */
+void session_out_of_step(
+    struct session *s, const char *protocol, struct span why);
+/* A step was taken; text is what the server said, or offers. */
+void session_passed(struct session *s, enum step step, struct span text);
 
 void session_start_login(struct session *s);
 void session_challenge(struct session *s, struct span challenge);

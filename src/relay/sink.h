@@ -98,6 +98,9 @@ bool sink_withdraw(struct sink *s, struct sink_job *job);
 void sink_pause(struct sink *s);
 void sink_resume(struct sink *s);
 
+/* A check of its settings was refused, as a message would have been. */
+void sink_login_refused(struct sink *s, const struct fault *f);
+
 struct sink_status {
 	const char *doing; /* static: "idle", "connecting", "sending" */
 	const struct store_pause *pause;

@@ -11,34 +11,24 @@
 
 #include "base/span.h"
 #include "net/loop.h"
-#include "proto/smtp.h"
-#include "proto/starttls.h"
 #include "relay/lanes.h"
-#include "relay/login.h"
 #include "relay/retry.h"
 #include "relay/sink.h"
+#include "relay/submission.h"
 #include "relay/tally.h"
 #include "relay/trouble.h"
 
-struct conn;
-
 enum line_state {
-	LINE_PLAIN, /* greeting, EHLO, STARTTLS */
-	LINE_HELLO, /* inside TLS: greeting, EHLO */
-	LINE_LOGIN,
-	LINE_READY,   /* no transaction */
-	LINE_SENDING, /* job is set */
-	LINE_LEAVING, /* QUIT is out */
+	LINE_CONNECTING, /* until logged in */
+	LINE_READY,      /* no transaction */
+	LINE_SENDING,    /* job is set */
+	LINE_LEAVING,    /* QUIT is out */
 };
 
 struct sink_line {
-	struct sink *sink; /* foreign */
-	struct conn *conn;
+	struct sink *sink;       /* foreign */
+	struct submission *wire; /* owned */
 	enum line_state state;
-	struct starttls starttls;
-	struct smtp smtp;
-	bool have_smtp;
-	struct login login;
 	struct sink_job *job; /* foreign; in LINE_SENDING */
 	struct span piece;    /* of the job, not yet with the machine */
 	uint64_t offset;      /* of the parcel: what piece ends at */

@@ -14,7 +14,6 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "net/conn.h"
 #include "net/loop.h"
 #include "relay/parcel.h"
 
@@ -108,8 +107,8 @@ sink_close(struct sink **sink)
 	if (s == NULL)
 		return;
 	if (s->line != NULL && s->line->state == LINE_READY) {
-		smtp_quit(&s->line->smtp);
-		conn_send_now(s->line->conn);
+		smtp_quit(&s->line->wire->smtp);
+		submission_send_now(s->line->wire);
 	}
 	if (s->line != NULL)
 		sink_line_close(s->line);
@@ -131,7 +130,7 @@ sink_permit(struct sink *s, struct sink_job *job)
 	(void)s;
 	job->permitted = true;
 	if (job->line != NULL)
-		conn_send(job->line->conn);
+		submission_send(job->line->wire);
 }
 
 bool
@@ -207,6 +206,12 @@ void
 sink_pause(struct sink *s)
 {
 	trouble_pause(&s->trouble);
+}
+
+void
+sink_login_refused(struct sink *s, const struct fault *f)
+{
+	trouble_begin(&s->trouble, f);
 }
 
 void

@@ -40,9 +40,9 @@ on_refused(struct source_imap *s, const struct imap_event *ev)
 	    "in their settings, and an app password";
 	if (ev->code == IMAP_CODE_UNAVAILABLE || ev->code == IMAP_CODE_INUSE ||
 	    ev->code == IMAP_CODE_LIMIT || ev->status == IMAP_BAD) {
-		f.hint = NULL;
 		f.busy =
 		    ev->code == IMAP_CODE_INUSE || ev->code == IMAP_CODE_LIMIT;
+		f.hint = f.busy ? SESSION_IN_USE : SESSION_NOT_NOW;
 	} else {
 		f.login = true;
 		if (ev->code == IMAP_CODE_AUTHENTICATIONFAILED ||
@@ -80,7 +80,11 @@ log_in(struct session *session)
 static void
 on_capability(struct source_imap *s)
 {
+	char text[STEPS_TEXT_MAX];
+
 	if (!s->logged_in) {
+		steps_imap(&s->imap.caps, text);
+		session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
 		session_start_login(&s->session);
 		return;
 	}
@@ -96,6 +100,21 @@ need_capability(struct source_imap *s)
 		on_capability(s);
 	else
 		imap_simple(&s->imap, IMAP_CAPABILITY);
+}
+
+static void
+on_greeting(struct source_imap *s, const struct imap_event *ev)
+{
+	struct span words = ev->text;
+
+	/* The code in front is for machines. */
+	if (words.n > 0 && words.p[0] == '[' &&
+	    memchr(words.p, ']', words.n) != NULL) {
+		span_cut(&words, ']');
+		words = span_skip(words, words.n > 0 && words.p[0] == ' ');
+	}
+	session_passed(&s->session, STEP_GREETING, words);
+	need_capability(s);
 }
 
 /* --- one mailbox after the other */
@@ -188,8 +207,11 @@ on_selected(struct source_imap *s, const struct imap_event *ev)
 	};
 
 	if (ev->status != IMAP_OK)
-		refuse_mailbox(s, FAULT_NEVER, "refused", ev->text,
-		    "check that the mailbox exists and may be read");
+		refuse_mailbox(s, FAULT_NEVER,
+		    ev->code == IMAP_CODE_NONEXISTENT
+			? "the folder is not there"
+			: "refused",
+		    ev->text, "check that the mailbox exists and may be read");
 	else if (!box->have_uidvalidity || box->uidvalidity == 0 ||
 		 box->uidvalidity > UIDVALIDITY_MAX)
 		refuse_mailbox(s, FAULT_NEVER,
@@ -363,9 +385,9 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_CAPABILITY:
 		if (!ok)
 			session_fail(&s->session, FAULT_LATER, "refused",
-			    ev->text, NULL);
+			    ev->text, SESSION_TURNED_AWAY);
 		else if (ev->cmd == IMAP_GREETING)
-			need_capability(s);
+			on_greeting(s, ev);
 		else
 			on_capability(s);
 		break;
@@ -441,12 +463,11 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_EV_BYE:
 		if (!s->leaving)
 			session_fail(&s->session, FAULT_LATER,
-			    "the server says goodbye", ev->text, NULL);
+			    "the server says goodbye", ev->text,
+			    s->session.greeted ? NULL : SESSION_TURNED_AWAY);
 		break;
 	case IMAP_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak IMAP as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session, "IMAP", ev->text);
 		break;
 	case IMAP_EV_MAILBOX:
 		on_folder(s, ev);
@@ -537,6 +558,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "LOGIN",
+	.kind = SERVER_IMAP,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

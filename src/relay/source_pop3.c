@@ -69,7 +69,7 @@ on_refused(struct source_pop3 *s, const struct pop3_event *ev)
 		f.busy = ev->code == POP3_CODE_IN_USE;
 		if (ev->code == POP3_CODE_LOGIN_DELAY)
 			f.retry_after = s->pop3.caps.login_delay_seconds;
-		f.hint = f.busy ? "another session has the mailbox open" : NULL;
+		f.hint = f.busy ? SESSION_IN_USE : SESSION_NOT_NOW;
 		break;
 	case POP3_CODE_NONE:
 	case POP3_CODE_OTHER:
@@ -385,11 +385,23 @@ pop3_leave(struct source *source)
 static void
 on_greeting(struct source_pop3 *s, const struct pop3_event *ev)
 {
-	if (ev->ok)
-		pop3_simple(&s->pop3, POP3_CAPA);
-	else
-		session_fail(
-		    &s->session, FAULT_LATER, "refused", ev->text, NULL);
+	if (!ev->ok) {
+		session_fail(&s->session, FAULT_LATER, "refused", ev->text,
+		    SESSION_TURNED_AWAY);
+		return;
+	}
+	session_passed(&s->session, STEP_GREETING, ev->text);
+	pop3_simple(&s->pop3, POP3_CAPA);
+}
+
+static void
+on_capa(struct source_pop3 *s)
+{
+	char text[STEPS_TEXT_MAX];
+
+	steps_pop3(&s->pop3.caps, text);
+	session_passed(&s->session, STEP_CAPABILITIES, span_str(text));
+	session_start_login(&s->session);
 }
 
 static void
@@ -425,7 +437,7 @@ on_reply(struct source_pop3 *s, const struct pop3_event *ev)
 		break;
 	case POP3_CAPA:
 		if (!ev->ok) /* an old server: go on without (CASES P5) */
-			session_start_login(&s->session);
+			on_capa(s);
 		break;
 	case POP3_USER:
 	case POP3_PASS:
@@ -465,7 +477,7 @@ static void
 on_end(struct source_pop3 *s, const struct pop3_event *ev)
 {
 	if (ev->cmd == POP3_CAPA)
-		session_start_login(&s->session);
+		on_capa(s);
 	else if (ev->cmd == POP3_LIST && !s->pop3.caps.pipelining)
 		pop3_simple(&s->pop3, POP3_UIDL);
 	else if (ev->cmd == POP3_UIDL)
@@ -509,9 +521,7 @@ on_event(struct source_pop3 *s, const struct pop3_event *ev)
 		on_end(s, ev);
 		break;
 	case POP3_EV_ERROR:
-		session_fail(&s->session, FAULT_LATER,
-		    "the server does not speak POP3 as it should", ev->text,
-		    NULL);
+		session_out_of_step(&s->session, "POP3", ev->text);
 		break;
 	}
 }
@@ -587,6 +597,8 @@ static const struct session_machine machine = {
 	.wait_class = machine_wait_class,
 	.phase = machine_phase,
 	.log_in = log_in,
+	.plain_login = "USER",
+	.kind = SERVER_POP3,
 	.auth_line = machine_auth_line,
 	.free = machine_free,
 };

@@ -32,13 +32,11 @@ copy_strings(const char *const *strings, size_t n)
 	return copy;
 }
 
-void
-store_mailbox(struct store *s, const struct store_account *account,
-    const char *folder, struct store_done done)
+static void
+ask_mailbox(struct store *s, bool (*apply)(struct db *db, struct request *r),
+    const char *const strings[4], struct store_done done)
 {
-	const char *const strings[] = { account->name, account->user,
-		account->host, folder };
-	struct request *r = request_new(mailbox_find, 0, done);
+	struct request *r = request_new(apply, 0, done);
 	char **copy = copy_strings(strings, 4);
 
 	r->owned = copy;
@@ -49,6 +47,26 @@ store_mailbox(struct store *s, const struct store_account *account,
 		.folder = copy[3],
 	};
 	request_send(s, r);
+}
+
+void
+store_mailbox(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	const char *const strings[] = { account->name, account->user,
+		account->host, folder };
+
+	ask_mailbox(s, mailbox_find, strings, done);
+}
+
+void
+store_peek(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done)
+{
+	const char *const strings[] = { account->name, account->user,
+		account->host, folder };
+
+	ask_mailbox(s, mailbox_peek, strings, done);
 }
 
 void

@@ -165,6 +165,23 @@ add_mailbox(struct db *db, struct request *r, int64_t account)
 }
 
 bool
+mailbox_peek(struct db *db, struct request *r)
+{
+	const struct request_mailbox *m = &r->mailbox;
+	struct query *q = db_query(
+	    db, "SELECT id FROM account WHERE name = ?1 AND user = ?2");
+	int64_t account;
+
+	query_text(q, 1, m->name);
+	query_text(q, 2, m->user);
+	if (!query_row(q))
+		return true;
+	account = query_get(q, 0);
+	(void)stored(db, r, account);
+	return true;
+}
+
+bool
 mailbox_find(struct db *db, struct request *r)
 {
 	struct account a = { .id = 0 };

@@ -42,6 +42,12 @@ struct request_entries {
 	size_t used, room; /* bytes */
 };
 
+struct request_compare {
+	bool imap;
+	uint64_t generation;
+	size_t used; /* bytes in owned, as of request_entries */
+};
+
 struct request_traces {
 	size_t n; /* strings, their pointers in owned */
 };
@@ -120,6 +126,7 @@ struct request {
 	union {
 		struct request_mailbox mailbox;
 		struct request_entries entries;
+		struct request_compare compare;
 		struct store_listing listing; /* destinations in owned */
 		struct request_traces traces;
 		struct request_choice choice;
@@ -154,6 +161,7 @@ struct mailbox_row {
 
 /* mailbox.c */
 bool mailbox_find(struct db *db, struct request *r);
+bool mailbox_peek(struct db *db, struct request *r);
 
 /* listing.c */
 bool listing_begin(struct db *db, struct request *r);
@@ -214,6 +222,9 @@ bool pause_end(struct db *db, struct request *r);
 /* What it was left alone for is answered; not what protects a login. */
 void pause_answered(struct db *db, const char *account);
 bool pause_login(struct db *db, struct request *r);
+
+/* peek.c */
+bool peek_compare(struct db *db, struct request *r);
 
 /* held.c */
 bool held_list(struct db *db, struct request *r);

@@ -243,6 +243,10 @@ struct store_account {
 void store_mailbox(struct store *s, const struct store_account *account,
     const char *folder, struct store_done done);
 
+/* The same, but records nothing: mailbox 0 when there is no record of it. */
+void store_peek(struct store *s, const struct store_account *account,
+    const char *folder, struct store_done done);
+
 /* One entry of a listing.  uid is opaque for POP3 (at most STORE_UID_MAX
  * bytes without NUL), decimal for IMAP. */
 struct store_entry {
@@ -284,6 +288,14 @@ struct store_listing {
  * that did not jump meanwhile (clock.c). */
 void store_listing_end(struct store *s, int64_t mailbox,
     const struct store_listing *l, struct store_done done);
+
+/* For a person who only looks: of these messages added have no record, and
+ * waiting are on record as not yet relayed.  Of l only imap and generation
+ * count; copied, nothing is recorded.  Where messages were numbered anew, all
+ * are without a record. */
+void store_compare(struct store *s, int64_t mailbox,
+    const struct store_listing *l, const struct store_entry *entries, size_t n,
+    struct store_done done);
 
 /* In the place of store_listing_end(), POP3: what was added was not listed by
  * the server but fetched from it by another program.  It is known from then on,

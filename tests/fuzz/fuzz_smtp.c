@@ -12,6 +12,7 @@ struct run {
 	struct smtp m;
 	unsigned open; /* transactions begun and not yet answered */
 	unsigned messages;
+	bool trial;
 };
 
 static void
@@ -20,6 +21,7 @@ start(void *ctx)
 	struct run *r = ctx;
 
 	r->open = r->messages = 0;
+	r->trial = false;
 	fuzz_check(smtp_init(&r->m, "me", false), "init");
 }
 
@@ -32,7 +34,11 @@ send_next(struct run *r)
 
 	if (!smtp_idle(&r->m))
 		return;
-	if (r->messages++ < 8) {
+	if (r->messages++ == 0 && r->m.caps.chunking) {
+		fuzz_check(smtp_try(&r->m, &e), "idle, but no trial");
+		r->trial = true;
+		r->open++;
+	} else if (r->messages < 8) {
 		fuzz_check(smtp_mail(&r->m, &e), "idle, but no mail");
 		r->open++;
 	} else {
@@ -59,10 +65,11 @@ act(struct run *r, const struct smtp_event *e)
 		break;
 	case SMTP_EV_VERDICT:
 		fuzz_check(r->open-- == 1, "a verdict on nothing");
+		r->trial = false;
 		send_next(r);
 		break;
 	case SMTP_EV_GO:
-		fuzz_check(r->open == 1, "go for nothing");
+		fuzz_check(r->open == 1 && !r->trial, "go for nothing");
 		smtp_body(&r->m, &body);
 		fuzz_check(smtp_dot(&r->m), "no dot");
 		break;

@@ -438,6 +438,14 @@ tests_unit_test_lanes_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_lanes_LDADD = $(RELAY_TEST_LIBS)
 
 
+# The probe of mailhaul check --online.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_probe
+endif
+tests_unit_test_probe_SOURCES = tests/unit/test_probe.c tests/trail.h \
+	tests/fake/fake_conn.c tests/fake/fake_conn.h
+tests_unit_test_probe_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_probe_LDADD = $(RELAY_TEST_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_finder
 endif

@@ -62,6 +62,15 @@ test_actions(void **state)
 	good("POST", "/v1/destinations/home/resume", CONTROL_RESUME);
 	assert_string_equal(r.name, "home");
 	bad(404, "POST", "/v1/destinations/home/poll");
+	good("POST", "/v1/accounts/me/check", CONTROL_CHECK);
+	assert_string_equal(r.name, "me");
+	assert_false(r.destination);
+	good("POST", "/v1/destinations/home/check", CONTROL_CHECK);
+	assert_true(r.destination);
+	good("POST", "/v1/check", CONTROL_CHECK);
+	assert_string_equal(r.name, "");
+	bad(405, "GET", "/v1/check");
+	bad(400, "POST", "/v1/check?account=me");
 }
 
 static void

@@ -13,7 +13,7 @@ struct play {
 	const char *turns;
 	const char *mechanism; /* NULL: no login */
 	const char *initial;
-	bool greeted, wait_before_dot;
+	bool greeted, wait_before_dot, trial;
 	int messages;
 	/* private */
 	struct smtp m;
@@ -54,7 +54,8 @@ send_or_quit(struct play *p)
 	if (!smtp_idle(&p->m))
 		return;
 	if (p->sent++ < p->messages)
-		assert_true(smtp_mail(&p->m, &envelope));
+		assert_true(p->trial ? smtp_try(&p->m, &envelope)
+				     : smtp_mail(&p->m, &envelope));
 	else
 		assert_true(smtp_quit(&p->m));
 }
@@ -179,6 +180,7 @@ check(struct play p, const char *expected)
 #define MAIL "MAIL FROM:<me@x> SIZE=10\\r\\n"
 #define RCPT "RCPT TO:<you@y>\\r\\n"
 #define FLIGHT MAIL RCPT "DATA\\r\\n\n"
+#define TRIAL MAIL RCPT "RSET\\r\\n\n"
 #define BODY "go DATA 354\nC: a\\r\\n..b\\r\\n.\\r\\n\n"
 #define DOT "end of data (message may be sent more than once)\n"
 #define QUIT "C: QUIT\\r\\n\n"
@@ -256,6 +258,40 @@ test_refused(void **state)
 		.messages = 2 },
 	    READY "C: " MAIL "\nverdict MAIL 550\nC: RSET\\r\\n\nC: " MAIL
 		  "\nverdict MAIL 550\n" QUIT "QUIT\n");
+}
+
+static void
+check_trial(const char *turns, const char *expected)
+{
+	check((struct play){ .turns = turns, .messages = 1, .trial = true },
+	    expected);
+}
+
+/* Asks whether a message would be taken, and never for its body. */
+static void
+test_trial(void **state)
+{
+	(void)state;
+	check_trial(PIPELINED "250 a\r\n250 b\r\n250 c\r\n|221 e\r\n",
+	    READY "C: " TRIAL "verdict RCPT 250\n" BYE);
+	check_trial(ONE_BY_ONE "250 a\r\n|251 b\r\n|250 c\r\n|221 e\r\n", READY
+	    "C: " MAIL "\nC: " RCPT "\nC: RSET\\r\\n\nverdict RCPT 251\n" BYE);
+	check_trial(PIPELINED "550 a\r\n503 b\r\n250 c\r\n|221\r\n",
+	    READY "C: " TRIAL "verdict MAIL 550\n" BYE);
+	check_trial(PIPELINED "250 a\r\n452 b\r\n250 c\r\n|221\r\n",
+	    READY "C: " TRIAL "verdict RCPT 452\n" BYE);
+	check_trial(ONE_BY_ONE "530 a\r\n|221\r\n",
+	    READY "C: " MAIL "\nverdict MAIL 530\n" BYE);
+	check_trial(ONE_BY_ONE "250 a\r\n|550 b\r\n|221\r\n",
+	    READY "C: " MAIL "\nC: " RCPT "\nverdict RCPT 550\n" BYE);
+	/* What is said to RSET changes nothing, but the line may be over. */
+	check_trial(PIPELINED "250 a\r\n250 b\r\n502 c\r\n",
+	    READY "C: " TRIAL "verdict RCPT 250\nidle\n");
+	check_trial(PIPELINED "250 a\r\n550 b\r\n421 c\r\n",
+	    READY "C: " TRIAL "verdict RCPT 550\nidle\n");
+	check_trial(PIPELINED "250 a\r\n354 b\r\n",
+	    READY "C: " TRIAL "error at RCPT: an answer that only DATA has\n"
+		  "idle\n");
 }
 
 /* S22: 354 though nobody is to get it.  The dot that ends it decides nothing,
@@ -771,6 +807,7 @@ main(void)
 		cmocka_unit_test(test_greeted),
 		cmocka_unit_test(test_no_service),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_trial),
 		cmocka_unit_test(test_lone_dot),
 		cmocka_unit_test(test_closing),
 		cmocka_unit_test(test_early),

@@ -121,6 +121,79 @@ by_the_partial_indexes(void **state)
 	assert_int_equal(sqlite3_close(sql), SQLITE_OK);
 }
 
+/* --- what a poll would find, without recording it */
+
+static const struct store_answer *
+peek(struct world *w, const char *user)
+{
+	const struct store_account account = { "a", user, "h" };
+
+	store_peek(w->store, &account, "INBOX", world_done(w));
+	return world_wait(w);
+}
+
+static const struct store_answer *
+compare(
+    struct world *w, bool imap, uint64_t generation, const char *const *uids)
+{
+	const struct store_listing l = { .imap = imap,
+		.generation = generation };
+	struct store_entry entries[8];
+	size_t n = 0;
+
+	for (; uids[n] != NULL; n++)
+		entries[n] = (struct store_entry){ .uid = span_str(uids[n]) };
+	store_compare(w->store, w->mailbox, &l, entries, n, world_done(w));
+	return world_wait(w);
+}
+
+static void
+a_look_records_nothing(void **state)
+{
+	struct world *w = *state;
+	char *before, *after;
+	const struct store_answer *a;
+
+	world_poll(w, UIDS("before"));
+	world_poll(w, UIDS("before", "1", "2"));
+	assert_int_equal(world_work(w, 1, 0, 10)->nitems, 2);
+	assert_true(world_refused(w, w->a.items[0].id, STORE_HELD, 0)->ok);
+	world_close(w);
+	before = world_dump(w);
+	world_open(w);
+	a = compare(w, false, 0, UIDS("before", "1", "2", "3", "4"));
+	assert_true(a->ok);
+	assert_int_equal(a->added, 2);
+	assert_int_equal(a->waiting, 1);
+	a = compare(w, false, 0, NOTHING);
+	assert_true(a->ok && a->added == 0 && a->waiting == 0);
+	a = peek(w, "somebody else");
+	assert_true(a->ok && a->mailbox == 0);
+	a = peek(w, "u");
+	assert_true(a->ok && a->mailbox == w->mailbox && a->baseline);
+	world_close(w);
+	after = world_dump(w);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+}
+
+static void
+a_mark_stands_for_rows(void **state)
+{
+	struct world *w = *state;
+	const struct store_answer *a;
+
+	world_close(w);
+	world_sql(w, "UPDATE mailbox SET generation = 7, highwater = 40,"
+		     " baseline = 1");
+	world_open(w);
+	a = compare(w, true, 7, UIDS("1", "40", "41", "99", "x"));
+	assert_true(a->ok);
+	assert_int_equal(a->added, 2);
+	assert_int_equal(a->waiting, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -130,6 +203,8 @@ main(void)
 		TEST(every_state_has_its_count),
 		TEST(in_pages),
 		TEST(by_the_partial_indexes),
+		TEST(a_look_records_nothing),
+		TEST(a_mark_stands_for_rows),
 	};
 
 	return cmocka_run_group_tests_name("summary", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "daemon/terms.h"
+#include "relay/terms.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  * who logs in, how, and whom we trust.  Never of a secret, only of the place
  * where it is kept.
  */
-#ifndef DAEMON_TERMS_H
-#define DAEMON_TERMS_H
+#ifndef RELAY_TERMS_H
+#define RELAY_TERMS_H
 
 #include <stdint.h>
 
