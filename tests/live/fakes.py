@@ -89,9 +89,13 @@ class TlsServer:
         self.sessions = []
         self.lock = threading.Lock()
         self.stopped = threading.Event()
-        self.listener = socket.create_server((self.host, 0))
+        self.listener = self.listen()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
+
+    def listen(self):
+        """Where it is found."""
+        return socket.create_server((self.host, 0))
 
     def accept(self):
         while not self.stopped.is_set():
