@@ -105,6 +105,9 @@ struct secret *setup_secret_file(const char *path);
 int setup_write(struct setup *s);
 /* Whether secrets go where systemd finds them at the next start. */
 bool setup_is_service(const struct setup *s);
+/* Whether there are files that one of that name would have: a setup that was
+ * killed leaves some, and nothing is written over. */
+bool setup_has_files(const struct setup *s, const char *name);
 
 /* --- setup_seal.c */
 
