@@ -9,9 +9,10 @@ BUILD_PACKAGES="autoconf automake gcc libc6-dev make pkg-config libevent-dev
     libjansson-dev libcurl4-openssl-dev"
 SERVER_PACKAGES="python3 openssl dovecot-core dovecot-imapd dovecot-pop3d
     dovecot-lmtpd postfix"
+# iproute2, nftables: a cable between two network namespaces, to cut.
 CHECK_PACKAGES="systemd systemd-container dbus binutils clang clang-format
-    faketime fetchmail libcmocka-dev mandoc curl fish patch prometheus
-    python3-dkim python3-pytest tmux xz-utils zsh"
+    faketime fetchmail libcmocka-dev mandoc curl fish iproute2 nftables patch
+    prometheus python3-dkim python3-pytest tmux xz-utils zsh"
 FULL_PACKAGES="libclang-rt-14-dev fdm"
 # For the OpenID provider of the live tests; not beside a Node.js of another
 # origin, which brings its own npm.

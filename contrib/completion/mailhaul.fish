@@ -29,7 +29,7 @@ complete -c mailhaul -n __mailhaul_needs_command \
     -a '(mailhaul --complete commands 2>/dev/null)'
 complete -c mailhaul -n '__fish_seen_subcommand_from poll history accept' \
     -a '(__mailhaul_names accounts)'
-complete -c mailhaul -n '__fish_seen_subcommand_from pause resume' \
+complete -c mailhaul -n '__fish_seen_subcommand_from pause resume login' \
     -a '(__mailhaul_names accounts destinations)'
 complete -c mailhaul -n '__fish_seen_subcommand_from setup' \
     -a '(mailhaul --complete setup 2>/dev/null)'
@@ -48,6 +48,9 @@ complete -c mailhaul -n '__fish_seen_subcommand_from history' -s n -x
 complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' \
     -l as-known
 complete -c mailhaul -n '__fish_seen_subcommand_from accept restore' -l relay
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l device
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l browser
+complete -c mailhaul -n '__fish_seen_subcommand_from login' -l paste
 complete -c mailhaul -n '__fish_seen_subcommand_from restore' -l force
 complete -c mailhaul -n '__fish_seen_subcommand_from check' -l options
 complete -c mailhaul -n '__fish_seen_subcommand_from check' -l online

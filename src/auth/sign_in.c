@@ -50,13 +50,22 @@ set_state(struct sign_in *s, enum sign_in_state state)
 		s->changed(s->arg);
 }
 
+/* It may be looked at for long. */
+static void
+end(struct sign_in *s, enum sign_in_state state)
+{
+	timer_cancel(&s->timer);
+	secret_free(&s->device_code);
+	secret_wipe(&s->redirect, sizeof(s->redirect));
+	set_state(s, state);
+}
+
 static void
 fail(struct sign_in *s, const struct fault *f)
 {
 	s->fault = *f;
 	s->fault.sign_in = false;
-	timer_cancel(&s->timer);
-	set_state(s, SIGN_IN_FAILED);
+	end(s, SIGN_IN_FAILED);
 }
 
 static void
@@ -82,7 +91,7 @@ on_kept(void *arg, const struct fault *f)
 	if (f != NULL)
 		fail(s, f);
 	else
-		set_state(s, SIGN_IN_DONE);
+		end(s, SIGN_IN_DONE);
 }
 
 static void

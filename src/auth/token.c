@@ -54,6 +54,7 @@ struct identity {
 	bool refused;        /* a server did not take the access token */
 	int64_t forced;      /* loop time, ms, of the last such; 0: never */
 	enum step step;
+	bool told;       /* that a person must sign in */
 	bool unanswered; /* nothing is known of the refresh before this one */
 	struct oauth_request *request;
 	struct token_write *write;
@@ -69,9 +70,8 @@ struct tokens {
 	char *dir;         /* owned; NULL: nothing is kept */
 	struct oauth_http *http;
 	TAILQ_HEAD(, identity) identities;
-	void (*seen)(
-	    void *arg, const struct token_identity *id, bool signed_in);
-	void *seen_arg;
+	struct tokens_watcher watcher;
+	struct timer settled;
 };
 
 struct token_job {
@@ -172,8 +172,12 @@ load(struct identity *i, struct fault *f)
 static void
 tell(struct identity *i, bool signed_in)
 {
-	if (i->tokens->seen != NULL)
-		i->tokens->seen(i->tokens->seen_arg, &i->id, signed_in);
+	const struct tokens_watcher *w = &i->tokens->watcher;
+	bool news = signed_in || !i->told;
+
+	i->told = !signed_in;
+	if (news && w->seen != NULL)
+		w->seen(w->arg, &i->id, signed_in);
 }
 
 /* --- how it stands */
@@ -268,6 +272,7 @@ end_step(struct identity *i, const struct fault *f)
 	i->step = STEP_NONE;
 	answer(i, f);
 	answer_taken(i, f);
+	timer_set(&i->tokens->settled, 0);
 }
 
 /* --- the disk */
@@ -280,6 +285,7 @@ on_written(void *arg, const struct fault *f)
 	i->write = NULL;
 	if (f == NULL) {
 		i->saved = i->writing;
+		timer_set(&i->tokens->settled, 0);
 		advance(i);
 		return;
 	}
@@ -404,6 +410,7 @@ begin(struct identity *i)
 	if (needs_sign_in(i)) {
 		say_sign_in(i, &f);
 		answer(i, &f);
+		tell(i, false);
 	} else if (is_usable(i)) {
 		answer(i, NULL);
 	} else {
@@ -504,16 +511,17 @@ token_refused(struct tokens *t, const struct token_identity *id,
 
 /* --- what others want to know */
 
-bool
-token_needs_sign_in(
+enum token_standing
+token_standing(
     struct tokens *t, const struct token_identity *id, struct fault *f_r)
 {
 	struct identity *i = find(t, id);
 
 	if (!load(i, f_r) || i->step != STEP_NONE || !needs_sign_in(i))
-		return false;
+		return TOKEN_GOOD;
 	say_sign_in(i, f_r);
-	return true;
+	return i->r.trouble[0] != '\0' || i->r.access != NULL ? TOKEN_OVER
+	                                                      : TOKEN_NONE;
 }
 
 int64_t
@@ -526,12 +534,35 @@ token_ends(struct tokens *t, const struct token_identity *id)
 }
 
 void
-tokens_watch(struct tokens *t,
-    void (*seen)(void *arg, const struct token_identity *id, bool signed_in),
-    void *arg)
+tokens_watch(struct tokens *t, const struct tokens_watcher *w)
 {
-	t->seen = seen;
-	t->seen_arg = arg;
+	t->watcher = *w;
+}
+
+static bool
+is_busy(const struct identity *i)
+{
+	return i->request != NULL || i->write != NULL || i->step != STEP_NONE;
+}
+
+bool
+tokens_busy(const struct tokens *t)
+{
+	const struct identity *i;
+
+	TAILQ_FOREACH (i, &t->identities, link)
+		if (is_busy(i))
+			return true;
+	return false;
+}
+
+static void
+on_settled(void *arg)
+{
+	struct tokens *t = arg;
+
+	if (t->watcher.settled != NULL && !tokens_busy(t))
+		t->watcher.settled(t->watcher.arg);
 }
 
 /* --- a sign-in */
@@ -591,6 +622,7 @@ tokens_new(struct loop *l, const char *dir)
 	t->loop = l;
 	t->dir = mem_strdup(dir);
 	t->http = oauth_http_new(l);
+	timer_init(&t->settled, l, on_settled, t);
 	TAILQ_INIT(&t->identities);
 	return t;
 }
@@ -620,6 +652,7 @@ tokens_free(struct tokens **tokens)
 		identity_free(i);
 	}
 	oauth_http_free(&t->http);
+	timer_free(&t->settled);
 	free(t->dir);
 	free(t);
 }

@@ -65,17 +65,31 @@ void token_cancel(struct token_job **job);
 void token_refused(struct tokens *t, const struct token_identity *id,
     const struct secret *access);
 
-/* Whether a person must sign in before anything else helps; f_r says why. */
-bool token_needs_sign_in(
+/* Whether a person must sign in before anything else helps. */
+enum token_standing {
+	TOKEN_GOOD,
+	TOKEN_NONE, /* nobody has signed in yet; this and the next: f_r */
+	TOKEN_OVER, /* the provider wants it again */
+};
+enum token_standing token_standing(
     struct tokens *t, const struct token_identity *id, struct fault *f_r);
 /* When the refresh token ends, as far as the provider said (wall clock, 0: it
  * did not). */
 int64_t token_ends(struct tokens *t, const struct token_identity *id);
 
-/* seen is told, from the loop, whenever an identity has signed in or needs to;
- * id is valid during the call. */
-void tokens_watch(struct tokens *t,
-    void (*seen)(void *arg, const struct token_identity *id, bool signed_in),
-    void *arg);
+/* Who wants to know, told from the loop; each may be NULL. */
+struct tokens_watcher {
+	/* An identity has signed in, or needs to (told once, until it has);
+	 * id is valid in the call. */
+	void (*seen)(
+	    void *arg, const struct token_identity *id, bool signed_in);
+	/* Nothing is under way any more. */
+	void (*settled)(void *arg);
+	void *arg;
+};
+void tokens_watch(struct tokens *t, const struct tokens_watcher *w);
+/* A provider is asked or an answer written: what ends now may cost somebody the
+ * sign-in. */
+bool tokens_busy(const struct tokens *t);
 
 #endif

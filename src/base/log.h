@@ -26,6 +26,7 @@
 #define LOG_ID_POSSIBLE_DUPLICATE "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0b"
 #define LOG_ID_POLL_ENDED "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0c"
 #define LOG_ID_RELOAD "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0d"
+#define LOG_ID_SIGN_IN "0f6b1c0c3a4e4b0f9d4a6a1c5b8e1d0e"
 
 /* All fields may be absent (NULL, 0). */
 struct log_event {

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/token.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cli/check_text.h"
@@ -101,6 +102,7 @@ struct solo {
 	struct conf *conf;
 	struct loop *loop;
 	struct net *net;
+	struct tokens *tokens;
 	struct sched sched;
 	struct timer turn;
 	struct watch answers;
@@ -202,7 +204,7 @@ on_ended(void *arg, const struct checkup_part *p, const struct probe_result *r)
 	if (r->logged_in && r->login_delay > 0)
 		store_login(s->state.store, m->who.name, terms.now,
 		    (int64_t)r->login_delay, nobody);
-	if (r->fault == NULL || !r->fault->login)
+	if (!probe_login_refused(r))
 		return;
 	if (p->account != NULL)
 		retry_account(&m->pause, r->fault, &terms);
@@ -264,6 +266,7 @@ begin(struct solo *s)
 {
 	struct checkup_owner owner = {
 		.net = s->net,
+		.tokens = s->tokens,
 		.conf = s->conf,
 		.store = s->state.store,
 		.sched = &s->sched,
@@ -291,6 +294,21 @@ begin(struct solo *s)
 	return c;
 }
 
+/* Those of the state; nothing is kept where there is none. */
+static struct tokens *
+open_tokens(struct solo *s)
+{
+	char *dir = NULL;
+	struct tokens *t;
+
+	if (s->have_dir &&
+	    asprintf(&dir, "%s/" TOKENS_DIR, s->state.dir.path) < 0)
+		abort();
+	t = tokens_new(s->loop, dir);
+	free(dir);
+	return t;
+}
+
 static bool
 run(struct solo *s)
 {
@@ -306,6 +324,7 @@ run(struct solo *s)
 	if (s->loop == NULL)
 		abort();
 	s->net = net_new(s->loop);
+	s->tokens = open_tokens(s);
 	sched_init(&s->sched, &limits);
 	timer_init(&s->turn, s->loop, on_turn, s);
 	if (s->state.store != NULL) {
@@ -320,6 +339,7 @@ run(struct solo *s)
 	if (s->state.store != NULL)
 		watch_free(&s->answers);
 	sched_free(&s->sched);
+	tokens_free(&s->tokens);
 	net_free(&s->net);
 	loop_free(&s->loop);
 	return begun;

@@ -45,6 +45,7 @@ int cli_complete(const struct cli_options *o, int argc, char **argv);
 int cli_held(const struct cli_options *o, int argc, char **argv);
 int cli_history(const struct cli_options *o, int argc, char **argv);
 int cli_import(const struct cli_options *o, int argc, char **argv);
+int cli_login(const struct cli_options *o, int argc, char **argv);
 int cli_pause(const struct cli_options *o, int argc, char **argv);
 int cli_poll(const struct cli_options *o, int argc, char **argv);
 int cli_providers(const struct cli_options *o, int argc, char **argv);

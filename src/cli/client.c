@@ -127,6 +127,9 @@ make_url(const struct client_call *call)
 	add_number(out, &sep, "after", call->after);
 	add_number(out, &sep, "before", call->before);
 	add_number(out, &sep, "limit", call->limit);
+	add_text(out, &sep, "how", call->how);
+	add_text(out, &sep, "paste", call->paste);
+	add_number(out, &sep, "port", call->port);
 	if (fclose(out) != 0)
 		abort();
 	return url;

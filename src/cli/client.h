@@ -36,6 +36,8 @@ struct client_call {
 	/* parameters; NULL and 0: none */
 	const char *account, *as;
 	int64_t after, before, limit;
+	const char *how, *paste;
+	int64_t port;
 	/* set by the call */
 	long code;       /* of the answer; 0: there was none */
 	const char *why; /* of CLIENT_FAILED; valid until the next call */

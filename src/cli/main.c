@@ -32,6 +32,8 @@ static const struct cli_command commands[] = {
 	    "what was relayed or held, and what the server said", cli_history },
 	{ "accept", "ACCOUNT --as-known | --relay",
 	    "decide about unknown messages", cli_accept },
+	{ "login", "NAME [--device | --browser | --paste]",
+	    "sign in at the provider of an account or destination", cli_login },
 	{ "providers", "[NAME] [--json]",
 	    "the presets for mail providers, and what they know",
 	    cli_providers },

@@ -13,14 +13,23 @@ bool
 offline_open_dir(struct offline *o, const struct client *c, int *exit_r)
 {
 	const char *path = client_state(c);
-	struct fault f;
 
-	*o = (struct offline){ 0 };
 	if (access(path, F_OK) != 0) {
+		*o = (struct offline){ 0 };
 		perror(path);
 		*exit_r = EX_NOINPUT;
 		return false;
 	}
+	return offline_make_dir(o, c, exit_r);
+}
+
+bool
+offline_make_dir(struct offline *o, const struct client *c, int *exit_r)
+{
+	const char *path = client_state(c);
+	struct fault f;
+
+	*o = (struct offline){ 0 };
 	if (statedir_open(&o->dir, path, exit_r, &f))
 		return true;
 	fprintf(stderr, "mailhaul: %s\n", f.text);

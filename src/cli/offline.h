@@ -22,6 +22,8 @@ struct offline {
 /* The state that c found nobody to ask about.  A look does not make one: it
  * must be there.  false: it was said why, *exit_r is a sysexits code. */
 bool offline_open(struct offline *o, const struct client *c, int *exit_r);
+/* The same, and makes it when there is none. */
+bool offline_make_dir(struct offline *o, const struct client *c, int *exit_r);
 bool offline_open_dir(struct offline *o, const struct client *c, int *exit_r);
 /* Runs the store until the one request that is outstanding has called
  * offline_answered(). */

@@ -46,6 +46,7 @@ style_of(const char *state)
 		{ "paused", CANVAS_WARN },
 		{ "failing", CANVAS_BAD },
 		{ "asks", CANVAS_BAD },
+		{ "sign-in", CANVAS_BAD },
 	};
 
 	for (size_t i = 0; i < sizeof(styles) / sizeof(*styles); i++)

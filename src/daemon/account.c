@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "daemon/sign_in_words.h"
 #include "net/conn.h"
 #include "relay/finder.h"
 #include "relay/terms.h"
@@ -46,6 +47,7 @@ account_new(const struct account_context *ctx, struct conf *conf,
 	a->ctx = ctx;
 	a->conf = conf_ref(conf);
 	a->config = config;
+	a->words = mem_alloc(SIGN_IN_WORDS_MAX);
 	a->sinks = mem_array(config->ndestinations, sizeof(struct sink *));
 	for (size_t i = 0; i < config->ndestinations; i++)
 		a->sinks[i] = sinks[i];
@@ -90,6 +92,7 @@ account_free(struct account **account)
 	while ((b = TAILQ_FIRST(&a->boxes)) != NULL)
 		account_box_free(b);
 	free(a->sinks);
+	free(a->words);
 	conf_free(&a->conf);
 	free(a);
 }
@@ -261,6 +264,13 @@ account_resume(struct account *a)
 		b->pause = (struct store_pause){ 0 };
 	if (!a->in_round)
 		account_plan(a, wait_ms(a, false));
+}
+
+void
+account_signed_in(struct account *a)
+{
+	if (!a->pause.by_hand && a->pause.failures > 0)
+		account_resume(a);
 }
 
 /* Pauses by hand stay, and so does what the server asked for. */

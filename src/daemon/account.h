@@ -97,6 +97,10 @@ void account_visited(struct account *a, const struct probe_result *r);
 /* Something was mended, perhaps. */
 void account_try_again(struct account *a);
 
+/* Somebody has signed in: at once, unless it is paused by hand or the server
+ * wants it left alone. */
+void account_signed_in(struct account *a);
+
 void account_view(const struct account *a, struct view_account *v_r);
 void account_view_mailbox(
     const struct account *a, size_t i, struct view_mailbox *v_r);

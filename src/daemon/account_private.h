@@ -53,6 +53,7 @@ struct account {
 	struct tally_account tally;
 	struct retry_routine routine;
 	int64_t last_success;
+	char *words; /* owned, SIGN_IN_WORDS_MAX: what is shown */
 
 	/* of the round */
 	bool in_round;

@@ -4,9 +4,11 @@
  */
 #include "daemon/account_private.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "conf/conf.h"
+#include "daemon/sign_in_words.h"
 
 static const char *
 state_of(const struct account *a)
@@ -44,6 +46,21 @@ reason_of(const struct account *a)
 	return "";
 }
 
+/* Without a token nothing else is to be said; but what is done now comes
+ * first. */
+static void
+view_sign_in(const struct account *a, struct view_account *v)
+{
+	const char *words = sign_in_words(
+	    a->ctx->tokens, &a->config->server, a->config->name, a->words);
+
+	if (words == NULL || strcmp(v->state, "paused") == 0 ||
+	    strcmp(v->state, "polling") == 0)
+		return;
+	v->state = "sign-in";
+	v->reason = words;
+}
+
 void
 account_view(const struct account *a, struct view_account *v_r)
 {
@@ -61,6 +78,7 @@ account_view(const struct account *a, struct view_account *v_r)
 	if (a->job.waiting)
 		v_r->next_poll =
 		    time(NULL) + (a->job.due - account_now_ms(a)) / 1000;
+	view_sign_in(a, v_r);
 }
 
 void

@@ -24,6 +24,7 @@ enum kind {
 	DESTINATION,
 	HELD,
 	STATE,
+	SIGN_IN,
 };
 
 /* What the command is given as MAILHAUL_EVENT. */
@@ -32,6 +33,7 @@ static const char *const event_names[] = {
 	[DESTINATION] = "destination-failed",
 	[HELD] = "message-held",
 	[STATE] = "state-trouble",
+	[SIGN_IN] = "sign-in-needed",
 };
 
 /* One of the two ways to tell. */
@@ -256,6 +258,9 @@ describe(const struct problem *p, char *dst, size_t cap)
 	case STATE:
 		snprintf(dst, cap, "the state is in trouble");
 		break;
+	case SIGN_IN:
+		snprintf(dst, cap, "somebody must sign in for %s", p->name);
+		break;
 	}
 }
 
@@ -281,6 +286,12 @@ advise(const struct problem *p, char *dst, size_t cap)
 		snprintf(dst, cap,
 		    "Nothing is lost: mail stays on its servers until that is "
 		    "mended.\nSee the log of mailhauld.\n");
+		break;
+	case SIGN_IN:
+		snprintf(dst, cap,
+		    "Nothing is lost: mail stays on its server until then.\n"
+		    "Run: mailhaul login %s\n",
+		    p->name);
 		break;
 	}
 }
@@ -494,7 +505,8 @@ alert_pause(struct alerts *a, const struct store_who *who,
 	bool trouble = pause->failures > 0 && pause->alerted;
 	struct problem *p;
 
-	if (nobody_listens(a))
+	/* Of that alert_sign_in() tells, for all of them at once. */
+	if (nobody_listens(a) || (f != NULL && f->sign_in))
 		return;
 	p = find(
 	    a, who->party == STORE_ACCOUNT ? ACCOUNT : DESTINATION, who->name);
@@ -534,6 +546,19 @@ alert_state(struct alerts *a, bool trouble, const char *reason)
 	if (trouble)
 		explain(p, time(NULL), "", reason);
 	note(p, trouble);
+}
+
+void
+alert_sign_in(struct alerts *a, const char *name, const struct fault *f)
+{
+	struct problem *p;
+
+	if (nobody_listens(a))
+		return;
+	p = find(a, SIGN_IN, name);
+	if (f != NULL)
+		explain(p, time(NULL), f->phase, f->text);
+	note(p, f != NULL);
 }
 
 /* --- the whole */

@@ -58,6 +58,9 @@ void alert_pause(struct alerts *a, const struct store_who *who,
     const struct store_pause *p, const struct fault *f);
 /* n messages of an account were held; account "": the process died of them. */
 void alert_held(struct alerts *a, const char *account, unsigned n);
+/* Somebody must sign in for it and all that share its tokens; f NULL: somebody
+ * has. */
+void alert_sign_in(struct alerts *a, const char *name, const struct fault *f);
 /* The state directory or its database is in trouble, or no more. */
 void alert_state(struct alerts *a, bool trouble, const char *reason);
 

@@ -158,6 +158,14 @@ run(void *arg, struct exchange *x, const struct control_request *r)
 	case CONTROL_BACKUP:
 		control_back_up(c, x, r);
 		break;
+	case CONTROL_LOGIN:
+		if (is_known(c, x, r))
+			control_login(c, x, r);
+		break;
+	case CONTROL_LOGIN_LOOK:
+		if (is_known(c, x, r))
+			control_login_look(c, x, r);
+		break;
 	}
 }
 
@@ -261,6 +269,7 @@ control_free(struct control **control)
 	if (c->path != NULL)
 		unlink(c->path);
 	control_server_free(&c->server);
+	control_end_logins(c);
 	control_drop_errands(c);
 	free(c->path);
 	free(c);

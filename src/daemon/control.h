@@ -16,11 +16,13 @@ struct loop;
 struct statedir;
 struct store;
 struct supervisor;
+struct tokens;
 
 struct control_options {
 	struct loop *loop;
 	struct supervisor *supervisor;
 	struct store *store;
+	struct tokens *tokens;
 	const struct statedir *dir;
 	const char *conf_file; /* read again by POST /v1/reload */
 	const char *socket;    /* path */

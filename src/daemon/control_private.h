@@ -14,6 +14,7 @@
 
 struct errand;
 struct inquiry;
+struct visit;
 struct exchange;
 
 struct control {
@@ -23,6 +24,7 @@ struct control {
 	bool is_copying;                /* a backup */
 	LIST_HEAD(, errand) errands;    /* owned */
 	LIST_HEAD(, inquiry) inquiries; /* owned; checks that run */
+	LIST_HEAD(, visit) visits;      /* sign-ins; owned */
 };
 
 /* Each answers x, later. */
@@ -41,6 +43,12 @@ void control_back_up(
 
 void control_check(
     struct control *c, struct exchange *x, const struct control_request *r);
+/* Of a sign-in: control_login.c. */
+void control_login(
+    struct control *c, struct exchange *x, const struct control_request *r);
+void control_login_look(
+    struct control *c, struct exchange *x, const struct control_request *r);
+void control_end_logins(struct control *c);
 
 /* The store answers none of them any more. */
 void control_drop_errands(struct control *c);

@@ -20,6 +20,7 @@ enum parameter {
 	TAKES_BEFORE = 4,
 	TAKES_AS = 8,
 	NEEDS_ACCOUNT = 16,
+	TAKES_LOGIN = 32,
 };
 
 struct route {
@@ -64,6 +65,14 @@ static const struct route routes[] = {
 	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "check", true,
 	    CONTROL_CHECK, 0 },
 	{ { SEGMENT_VERB }, "check", true, CONTROL_CHECK, 0 },
+	{ { SEGMENT_ACCOUNTS, SEGMENT_NAME, SEGMENT_VERB }, "login", true,
+	    CONTROL_LOGIN, TAKES_LOGIN },
+	{ { SEGMENT_ACCOUNTS, SEGMENT_NAME, SEGMENT_VERB }, "login", false,
+	    CONTROL_LOGIN_LOOK, 0 },
+	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "login", true,
+	    CONTROL_LOGIN, TAKES_LOGIN },
+	{ { SEGMENT_DESTINATIONS, SEGMENT_NAME, SEGMENT_VERB }, "login", false,
+	    CONTROL_LOGIN_LOOK, 0 },
 	{ { SEGMENT_VERB }, "reload", true, CONTROL_RELOAD, 0 },
 	{ { SEGMENT_VERB }, "backup", true, CONTROL_BACKUP, 0 },
 };
@@ -199,6 +208,22 @@ take_number(struct span s, uint64_t max, int64_t *n_r)
 }
 
 static bool
+take_login(struct span key, struct span value, struct control_request *r)
+{
+	if (span_is(key, "how") && !r->by_device && !r->by_browser) {
+		r->by_device = span_is(value, "device");
+		r->by_browser = span_is(value, "browser");
+		return r->by_device || r->by_browser;
+	}
+	if (span_is(key, "port"))
+		return take_number(value, 65535, &r->port);
+	if (!span_is(key, "paste") || r->paste.n > 0)
+		return false;
+	r->paste = value;
+	return value.n > 0;
+}
+
+static bool
 take_parameter(unsigned takes, struct span key, struct span value,
     struct control_request *r)
 {
@@ -214,6 +239,8 @@ take_parameter(unsigned takes, struct span key, struct span value,
 		r->as_known = span_is(value, "known");
 		return r->as_known || span_is(value, "relay");
 	}
+	if (takes & TAKES_LOGIN)
+		return take_login(key, value, r);
 	return false;
 }
 
@@ -255,6 +282,17 @@ check_method(struct span method, bool post, const char **why_r)
 	return 405;
 }
 
+/* The next row is the same thing with another method. */
+static bool
+has_twin(size_t i)
+{
+	const struct route *a = &routes[i], *b = a + 1;
+
+	return i + 1 < sizeof(routes) / sizeof(*routes) && a->verb != NULL &&
+	       b->verb != NULL && strcmp(a->verb, b->verb) == 0 &&
+	       memcmp(a->path, b->path, sizeof(a->path)) == 0;
+}
+
 static unsigned
 route_v1(struct span method, struct span path, struct span query,
     struct control_request *r, const char **why_r)
@@ -265,8 +303,10 @@ route_v1(struct span method, struct span path, struct span query,
 		if (!match(&routes[i], path, r))
 			continue;
 		code = check_method(method, routes[i].post, why_r);
-		return code == 200 ? take_query(&routes[i], query, r, why_r)
-		                   : code;
+		if (code == 200)
+			return take_query(&routes[i], query, r, why_r);
+		if (!has_twin(i))
+			return code;
 	}
 	*why_r = "there is nothing here; see mailhaul-control(7)";
 	return 404;

@@ -32,6 +32,8 @@ enum control_action {
 	CONTROL_RELOAD,
 	CONTROL_BACKUP,
 	CONTROL_CHECK,
+	CONTROL_LOGIN, /* begins a sign-in, or hands in what it waits for */
+	CONTROL_LOGIN_LOOK, /* how it goes */
 };
 
 struct control_request {
@@ -47,6 +49,12 @@ struct control_request {
 	 * most so many; 0: not said.  name empty: of all accounts. */
 	int64_t after, before, limit;
 	bool as_known; /* ACCEPT: else they are relayed */
+	/* LOGIN: which way (neither: either), the port of the loopback that
+	 * somebody listens at (0: nobody), and what the browser was sent to,
+	 * still percent-encoded, a view of the target; empty: a new sign-in */
+	bool by_device, by_browser;
+	int64_t port;
+	struct span paste;
 };
 
 #define CONTROL_LIMIT_MAX 1000

@@ -15,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "auth/token.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -47,6 +48,7 @@ struct daemon {
 	struct store *store;
 	struct loop *loop;
 	struct net *net;
+	struct tokens *tokens;
 	struct supervisor *supervisor;
 	struct control *control;
 	char *socket; /* owned; its path */
@@ -241,6 +243,7 @@ on_look(void *arg, struct notify_status *status_r)
 	for (size_t i = 0; i < n; i++) {
 		view_account(d->supervisor, i, &one);
 		if (strcmp(one.state, "failing") == 0 ||
+		    strcmp(one.state, "sign-in") == 0 ||
 		    strcmp(one.state, "asks") == 0)
 			status_r->failing++;
 	}
@@ -271,6 +274,7 @@ open_control(struct daemon *d)
 		.loop = d->loop,
 		.supervisor = d->supervisor,
 		.store = d->store,
+		.tokens = d->tokens,
 		.dir = &d->dir,
 		.conf_file = d->args.conf,
 		.group = d->conf->control_group,
@@ -283,6 +287,20 @@ open_control(struct daemon *d)
 	d->socket = control_path(&place, true);
 	o.socket = d->socket;
 	d->control = control_new(&o);
+}
+
+/* A dry run keeps them, too: a provider may take back what it renews. */
+static struct tokens *
+open_tokens(const struct daemon *d)
+{
+	char *dir = NULL;
+	struct tokens *t;
+
+	if (d->have_dir && asprintf(&dir, "%s/" TOKENS_DIR, d->dir.path) < 0)
+		abort(); /* as any allocation that failed (base/mem.h) */
+	t = tokens_new(d->loop, dir);
+	free(dir);
+	return t;
 }
 
 static int
@@ -305,6 +323,7 @@ run(struct daemon *d)
 		return EX_OSERR;
 	}
 	d->net = o.net = net_new(d->loop);
+	d->tokens = o.tokens = open_tokens(d);
 	watch_init(&d->answers, d->loop, store_fd(d->store), WATCH_READ,
 	    on_answers, d->store);
 	watch_set(&d->answers, true);
@@ -333,6 +352,7 @@ shut_down(struct daemon *d)
 	signal_free(&d->interrupt);
 	signal_free(&d->hangup);
 	watch_free(&d->answers);
+	tokens_free(&d->tokens);
 	net_free(&d->net);
 	loop_free(&d->loop);
 	conf_free(&d->conf);

@@ -180,7 +180,7 @@ static bool
 is_failing(const char *state, unsigned failures)
 {
 	return failures > 0 && strcmp(state, "paused") != 0 &&
-	       strcmp(state, "asks") != 0;
+	       strcmp(state, "sign-in") != 0 && strcmp(state, "asks") != 0;
 }
 
 static void
@@ -194,6 +194,8 @@ add_pauses(struct evbuffer *out, const struct view_account *a)
 	    is_failing(a->state, a->failures));
 	sample(out, name, LABELS("account", a->name, "reason", "question"),
 	    strcmp(a->state, "asks") == 0);
+	sample(out, name, LABELS("account", a->name, "reason", "sign-in"),
+	    strcmp(a->state, "sign-in") == 0);
 }
 
 static void
@@ -290,6 +292,8 @@ add_closed(struct evbuffer *out, const struct view_destination *d)
 	    strcmp(d->state, "paused") == 0);
 	sample(out, name, LABELS("route", d->name, "reason", "failure"),
 	    is_failing(d->state, d->failures));
+	sample(out, name, LABELS("route", d->name, "reason", "sign-in"),
+	    strcmp(d->state, "sign-in") == 0);
 }
 
 static const struct route_metric {

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/token.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
@@ -28,7 +29,8 @@ supervisor_stop_when_quiet(struct supervisor *s)
 {
 	const struct post *p;
 
-	if (s->loading > 0 || !TAILQ_EMPTY(&s->retired))
+	if (s->loading > 0 || !TAILQ_EMPTY(&s->retired) ||
+	    tokens_busy(s->o.tokens))
 		return;
 	TAILQ_FOREACH (p, &s->posts, link)
 		if (!account_is_quiet(p->account))
@@ -263,6 +265,16 @@ tell_killers(const struct supervisor *s)
 	alert_held(s->alerts, "", (unsigned)n);
 }
 
+/* A provider that was asked may have taken back what we have. */
+static void
+on_settled(void *arg)
+{
+	struct supervisor *s = arg;
+
+	if (s->stopping || s->o.once)
+		timer_set(&s->reap, 0);
+}
+
 struct supervisor *
 supervisor_new(const struct supervisor_options *o)
 {
@@ -311,6 +323,9 @@ supervisor_new(const struct supervisor_options *o)
 	    .host = s->host,
 	});
 	s->context.alerts = s->alerts;
+	tokens_watch(o->tokens,
+	    &(struct tokens_watcher){
+		.seen = supervisor_seen, .settled = on_settled, .arg = s });
 	set_alerts(s);
 	supervisor_build(s, s->conf);
 	tell_killers(s);
@@ -326,6 +341,7 @@ supervisor_free(struct supervisor **supervisor)
 	struct supervisor *s = *supervisor;
 
 	*supervisor = NULL;
+	tokens_watch(s->o.tokens, &(struct tokens_watcher){ .arg = NULL });
 	if (!supervisor_raze(s))
 		return;
 	alerts_free(&s->alerts);

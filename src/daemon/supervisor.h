@@ -17,8 +17,8 @@
 struct conf;
 struct net;
 struct store;
-struct tokens;
 struct supervisor;
+struct tokens;
 
 struct supervisor_options {
 	struct net *net;

@@ -19,6 +19,7 @@
 #include "store/store.h"
 
 struct conf_destination;
+struct token_identity;
 
 /* One destination and what is remembered of it. */
 struct gate {
@@ -27,6 +28,7 @@ struct gate {
 	struct conf *conf; /* a reference, of which config is a part */
 	const struct conf_destination *config;
 	struct sink *sink; /* owned */
+	char *words;       /* owned, SIGN_IN_WORDS_MAX: what is shown */
 	struct store_who who;
 	bool loaded; /* its pause was read */
 };
@@ -74,6 +76,11 @@ void supervisor_fail_state(struct supervisor *s); /* it cannot be used */
 void supervisor_stop_when_quiet(struct supervisor *s);
 /* Puts a good configuration, which is given away, in force. */
 void supervisor_replace(struct supervisor *s, struct conf *fresh);
+
+/* supervisor_sign_in.c */
+/* The keeper of tokens says that an identity has signed in or needs to. */
+void supervisor_seen(
+    void *arg, const struct token_identity *id, bool signed_in);
 
 /* supervisor_world.c */
 /* What stands in fresh becomes the world: what may stay, stays, and the rest

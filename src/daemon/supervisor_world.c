@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
+#include "daemon/sign_in_words.h"
 #include "relay/sink.h"
 #include "relay/terms.h"
 
@@ -36,6 +37,7 @@ gate_new(
 	g->supervisor = s;
 	g->conf = conf_ref(conf);
 	g->config = d;
+	g->words = mem_alloc(SIGN_IN_WORDS_MAX);
 	g->sink = sink_open(s->o.net, s->o.tokens, conf, d);
 	g->who = (struct store_who){ STORE_DESTINATION, d->name,
 		terms_of_destination(d) };
@@ -48,6 +50,7 @@ gate_free(struct gate *g)
 	alerts_leave(g->supervisor->alerts, g->sink);
 	sink_close(&g->sink);
 	conf_free(&g->conf);
+	free(g->words);
 	free(g);
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "daemon/view.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "conf/conf.h"
+#include "daemon/sign_in_words.h"
 #include "daemon/supervisor_private.h"
+#include "relay/server.h"
 #include "relay/sink.h"
 #include "relay/spool.h"
 
@@ -76,6 +79,19 @@ state_of(const struct sink_status *st)
 	return st->pause->failures > 0 ? "failing" : st->doing;
 }
 
+/* As in account_view.c. */
+static void
+view_sign_in(const struct gate *g, struct view_destination *v)
+{
+	const char *words = sign_in_words(g->supervisor->o.tokens,
+	    &g->config->server, g->config->name, g->words);
+
+	if (words == NULL || strcmp(v->state, "paused") == 0)
+		return;
+	v->state = "sign-in";
+	v->reason = words;
+}
+
 void
 view_destination(
     const struct supervisor *s, size_t i, struct view_destination *v_r)
@@ -104,6 +120,31 @@ view_destination(
 	};
 	if (st.wait_ms > 0 && !st.pause->by_hand)
 		v_r->next_try = time(NULL) + st.wait_ms / 1000;
+	view_sign_in(g, v_r);
+}
+
+bool
+view_identity(const struct supervisor *s, bool destination, const char *name,
+    struct token_identity *id_r, struct fault *why_r)
+{
+	const struct post *p = destination ? NULL : supervisor_post(s, name);
+	const struct gate *g = destination ? supervisor_gate(s, name) : NULL;
+	const struct conf_server *server = NULL;
+
+	if (p != NULL)
+		server = &account_config(p->account)->server;
+	if (g != NULL)
+		server = &g->config->server;
+	if (server != NULL && conf_server_uses_token(server)) {
+		*id_r = server_identity(server);
+		return true;
+	}
+	fault_set(why_r, FAULT_US, FAULT_NEVER, "ask",
+	    server == NULL ? "the configuration does not know %s"
+			   : "%s logs in with a password; see auth and "
+			     "oauth_client_id in mailhaul.conf(5)",
+	    name);
+	return false;
 }
 
 /* --- what they ask for */

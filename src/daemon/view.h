@@ -21,6 +21,7 @@
 
 struct conf;
 struct supervisor;
+struct token_identity;
 
 struct view_mailbox {
 	const char *folder;
@@ -35,8 +36,8 @@ struct view_mailbox {
 struct view_account {
 	const char *name, *protocol, *host;
 	/* "waiting" for its next poll, "polling", "watching", "paused" by hand,
-	 * "failing": left alone after a failure, "asks": a person must decide
-	 */
+	 * "failing": left alone after a failure, "asks": a person must decide,
+	 * "sign-in": a person must sign in (mailhaul login) */
 	const char *state;
 	const char *reason; /* of the last failure; empty: none */
 	int64_t last_success, next_poll;
@@ -47,7 +48,8 @@ struct view_account {
 
 struct view_destination {
 	const char *name, *host;
-	/* "idle", "connecting", "sending", "paused" by hand, "failing" */
+	/* "idle", "connecting", "sending", "paused" by hand, "failing",
+	 * "sign-in" */
 	const char *state;
 	const char *reason;
 	int64_t last_success, next_try;
@@ -77,6 +79,11 @@ void view_mailbox(const struct supervisor *s, size_t account, size_t i,
 size_t view_destinations(const struct supervisor *s);
 void view_destination(
     const struct supervisor *s, size_t i, struct view_destination *v_r);
+
+/* Whose tokens an account or destination logs in with.  False: why_r says why
+ * there are none. */
+bool view_identity(const struct supervisor *s, bool destination,
+    const char *name, struct token_identity *id_r, struct fault *why_r);
 
 /* What a person asks for.  False: why_r says why not, in one sentence. */
 bool ask_poll(struct supervisor *s, const char *account, struct fault *why_r);

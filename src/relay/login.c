@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "net/conn.h"
 #include "relay/phrase.h"
+#include "relay/server.h"
 
 static const char *const auth_names[] = {
 	[CONF_AUTH_AUTO] = "auto",
@@ -27,21 +28,6 @@ static bool
 uses_token(const struct login *l)
 {
 	return conf_server_uses_token(l->terms.server);
-}
-
-static struct token_identity
-identity_of(const struct conf_server *s)
-{
-	return (struct token_identity){
-		.user = s->user,
-		.client_id = s->oauth_client_id,
-		.client_secret = s->oauth_client_secret,
-		.scope = s->oauth_scope,
-		.token_url = s->oauth_token_url,
-		.device_url = s->oauth_device_url,
-		.authorize_url = s->oauth_authorize_url,
-		.ca_file = s->oauth_ca_file,
-	};
 }
 
 static void
@@ -70,7 +56,7 @@ fetch(struct login *l)
 	const struct conf_server *server = l->terms.server;
 
 	if (uses_token(l) && l->terms.tokens != NULL) {
-		struct token_identity id = identity_of(server);
+		struct token_identity id = server_identity(server);
 
 		l->token_job = token_fetch(l->terms.tokens, &id, on_secret, l);
 	} else {
@@ -194,7 +180,7 @@ login_done(struct login *l)
 static void
 report_token(struct login *l)
 {
-	struct token_identity id = identity_of(l->terms.server);
+	struct token_identity id = server_identity(l->terms.server);
 
 	if (l->terms.tokens != NULL && l->secret != NULL)
 		token_refused(l->terms.tokens, &id, l->secret);

@@ -44,16 +44,23 @@ larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Up to an eighth more (splitmix64). */
+/* 0 ... span, the same for the same seed and turn (splitmix64). */
 static int64_t
-jittered(int64_t pause, uint64_t seed, unsigned failures)
+spread(int64_t span, uint64_t seed, uint64_t turn)
 {
-	uint64_t x = seed + failures * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t x = seed + turn * UINT64_C(0x9e3779b97f4a7c15);
 
 	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
 	x ^= x >> 31;
-	return pause + (int64_t)(x % (uint64_t)(pause / 8 + 1));
+	return (int64_t)(x % (uint64_t)(span + 1));
+}
+
+/* Up to an eighth more. */
+static int64_t
+jittered(int64_t pause, uint64_t seed, unsigned failures)
+{
+	return pause + spread(pause / 8, seed, failures);
 }
 
 static int64_t
@@ -119,14 +126,18 @@ retry_message_next(const struct fault *f, const struct retry_tries *t)
 int64_t
 retry_interval(const struct retry_terms *t)
 {
-	return larger(t->interval, t->login_delay);
+	int64_t tenth = t->interval / 10;
+
+	return larger(
+	    t->interval - tenth + spread(2 * tenth, t->seed, (uint64_t)t->now),
+	    t->login_delay);
 }
 
 static int64_t
 account_pause(
     const struct fault *f, unsigned failures, const struct retry_terms *t)
 {
-	int64_t interval = retry_interval(t);
+	int64_t interval = larger(t->interval, t->login_delay);
 
 	/* The destination and this machine have pauses of their own. */
 	if (f->scope != FAULT_ACCOUNT)
@@ -225,9 +236,13 @@ left(int64_t until, int64_t now)
 int64_t
 retry_wait(const struct store_pause *p, int64_t now, bool hurry)
 {
+	int64_t wait = left(p->not_before, now);
+	int64_t longest = p->not_before - p->since;
+
 	if (p->failures == 0 || (hurry && !p->firm))
 		return 0;
-	return left(p->not_before, now);
+	/* Nor one that is longer than it was made. */
+	return p->since > 0 && longest < wait ? longest : wait;
 }
 
 int64_t

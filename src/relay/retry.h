@@ -77,7 +77,9 @@ struct retry_terms {
 	uint64_t seed;
 };
 
-/* Seconds from one poll to the next while all is well. */
+/* Seconds from one poll to the next while all is well: the interval, give or
+ * take a tenth, differently for everybody and at each poll, so that accounts
+ * that began together do not stay together; never less than login_delay. */
 int64_t retry_interval(const struct retry_terms *t);
 
 /* One more failure in a row: sets pause->not_before and the rest.  True: this

@@ -74,6 +74,21 @@ server_protocol_hint(enum server_kind kind)
 	return "check port: submission is 465, or 587 with tls = \"starttls\"";
 }
 
+struct token_identity
+server_identity(const struct conf_server *server)
+{
+	return (struct token_identity){
+		.user = server->user,
+		.client_id = server->oauth_client_id,
+		.client_secret = server->oauth_client_secret,
+		.scope = server->oauth_scope,
+		.token_url = server->oauth_token_url,
+		.device_url = server->oauth_device_url,
+		.authorize_url = server->oauth_authorize_url,
+		.ca_file = server->oauth_ca_file,
+	};
+}
+
 static int64_t
 at_most(uint64_t seconds, uint64_t limit)
 {

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "auth/token.h"
 #include "net/conn.h"
 #include "proto/wait.h"
 
@@ -31,6 +32,8 @@ void server_advise(
     struct fault *f, const struct conf_server *server, enum server_kind kind);
 /* The same for who greets in another protocol. */
 const char *server_protocol_hint(enum server_kind kind);
+/* Whose tokens log in there; only of conf_server_uses_token(). */
+struct token_identity server_identity(const struct conf_server *server);
 
 /* What to call ourselves: as configured, else our full name, else the address
  * that we talk from. */

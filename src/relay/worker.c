@@ -66,6 +66,8 @@ on_ended(void *arg)
 
 	w->state = r.watching ? WORKER_WATCHING : WORKER_IDLE;
 	tell_counts(w);
+	/* The end of a watch is another report, and does not tell it again. */
+	w->report = (struct worker_report){ 0 };
 	w->owner.done(w->owner.arg, &r);
 }
 

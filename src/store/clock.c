@@ -6,7 +6,9 @@
  * The clock jumped when it moved by more than an hour against the time since
  * boot while this process ran; or, since it was last seen by a process before,
  * more than an hour backwards or more than a week ahead.  From then on ages
- * count anew: a wrong clock may delay a removal, but never hasten it.
+ * count anew: a wrong clock may delay a removal, but never hasten it.  So does
+ * the time that a message is refused for now, which is tried again at once: it
+ * is neither given up early nor left alone until the clock is there again.
  */
 #include "store/request.h"
 
@@ -15,6 +17,7 @@
 
 #include "base/log.h"
 #include "store/db.h"
+#include "store/schema.h"
 
 #define HOUR ((int64_t)60 * 60)
 #define DAY (24 * HOUR)
@@ -31,13 +34,16 @@ seconds_since_boot(void)
 	return (int64_t)ts.tv_sec + 1; /* 0 means: not looked yet */
 }
 
-static bool
-has_jumped(const struct db *db, int64_t seen, int64_t now, int64_t boot)
+/* Seconds that the clock jumped by; 0: it did not. */
+static int64_t
+jumped_by(const struct db *db, int64_t seen, int64_t now, int64_t boot)
 {
+	int64_t by = now - seen;
+
 	if (db->clock_boot == 0)
-		return now < seen - TOLERANCE || now - seen > ABSENCE_MAX;
-	return llabs((now - db->clock_wall) - (boot - db->clock_boot)) >
-	       TOLERANCE;
+		return by < -TOLERANCE || by > ABSENCE_MAX ? by : 0;
+	by = (now - db->clock_wall) - (boot - db->clock_boot);
+	return llabs(by) > TOLERANCE ? by : 0;
 }
 
 static void
@@ -51,6 +57,17 @@ save(struct db *db, int64_t seen, int64_t since)
 	query_run(q);
 }
 
+static void
+restart_tries(struct db *db, int64_t now)
+{
+	struct query *q = db_query(db,
+	    "UPDATE delivery SET first_refusal = iif(first_refusal > 0, ?1, 0),"
+	    " next_try = min(next_try, ?1) WHERE " SCHEMA_PENDING);
+
+	query_int(q, 1, now);
+	query_run(q);
+}
+
 int64_t
 clock_since(struct db *db, int64_t now)
 {
@@ -59,27 +76,28 @@ clock_since(struct db *db, int64_t now)
 			 " clock_since FROM meta");
 	int64_t boot = seconds_since_boot();
 	int64_t seen = now, since = now;
-	bool jumped;
+	int64_t jumped;
 
 	if (query_row(q)) {
 		seen = query_get(q, 0);
 		since = query_get(q, 1);
 	}
-	jumped = has_jumped(db, seen, now, boot);
-	if (jumped) {
+	jumped = jumped_by(db, seen, now, boot);
+	if (jumped != 0) {
 		since = now;
+		restart_tries(db, now);
 		log_line(LOG_NOTICE,
 		    "the clock moved by %lld seconds, or nothing ran for so "
 		    "long: what is removed by age (delete-after) counts from "
 		    "now",
-		    (long long)(now - seen));
+		    (long long)jumped);
 	}
-	if (jumped || db->clock_boot == 0) {
+	if (jumped != 0 || db->clock_boot == 0) {
 		db->clock_boot = boot;
 		db->clock_wall = now;
 	}
 	/* Not each time: a poll that finds nothing new writes nothing. */
-	if (jumped || now - seen >= DAY)
+	if (jumped != 0 || now - seen >= DAY)
 		save(db, now, since);
 	return since;
 }

@@ -23,7 +23,7 @@ from crash import Case, Plan, Tally
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "..", "..", "src")
 PACKAGES = ("libevent", "libevent_openssl", "openssl", "libconfig", "libgsasl",
-            "sqlite3", "libsystemd", "jansson")
+            "sqlite3", "libsystemd", "jansson", "libcurl")
 
 
 # --- build

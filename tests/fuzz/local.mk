@@ -11,6 +11,7 @@ FUZZERS = tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_imap_lex \
 	tests/fuzz/fuzz_imap_name \
 	tests/fuzz/fuzz_line \
+	tests/fuzz/fuzz_oauth \
 	tests/fuzz/fuzz_pop3 \
 	tests/fuzz/fuzz_report \
 	tests/fuzz/fuzz_rewrite \
@@ -107,3 +108,9 @@ tests_fuzz_fuzz_sasl_CFLAGS = $(AM_CFLAGS) $(GSASL_CFLAGS) $(OPENSSL_CFLAGS)
 tests_fuzz_fuzz_sasl_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_sasl_LDADD = libauth.a libbase.a $(GSASL_LIBS) \
 	$(JANSSON_LIBS) $(SYSTEMD_LIBS)
+
+EXTRA_DIST += tests/fuzz/oauth.dict
+tests_fuzz_fuzz_oauth_SOURCES = tests/fuzz/fuzz_oauth.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_oauth_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_oauth_LDADD = libauth.a libnet.a libbase.a $(CURL_LIBS) \
+	$(JANSSON_LIBS) $(EVENT_LIBS) $(OPENSSL_LIBS) $(SYSTEMD_LIBS) -lpthread

@@ -209,3 +209,38 @@ def test_not_offered(world, haul, user):
         result = haul.once(expect=FAILED)
         assert source.used == []
     assert result.lines(user, "does not offer login", "SCRAM-SHA-256-PLUS")
+
+
+# --- what is routine
+
+class Expiring(fakes.FakeImap):
+    """Ends sessions behind the login because the token ran out."""
+    expired = 1  # how many sessions from the first on
+
+    def serve(self, session):
+        if self.sessions.index(session) < self.expired:
+            session.send = self.until_login(session.send)
+        super().serve(session)
+
+    @staticmethod
+    def until_login(send):
+        def say(data):
+            send(data)
+            if isinstance(data, str) and data == "A1 OK done":
+                send("* BYE Session invalidated - AccessTokenExpired")
+                raise fakes.Gone("expired")
+        return say
+
+
+@pytest.mark.parametrize("expired", (1, 3, 99))
+def test_expired_in_mid_session(world, haul, user, expired):
+    """Routine, not a failure; but nobody logs in in circles."""
+    with Expiring(world.certs, [b"INBOX"]) as source, \
+            fakes.RecordingSmtp(world.certs) as recorder:
+        source.expired = expired
+        haul.account(user, "imap", source.port)
+        haul.to_recorder(recorder)
+        result = haul.once(expect=OK if expired <= 3 else FAILED)
+        assert len(source.sessions) == min(expired, 3) + 1
+        assert len(result.lines(user, "tried again at once")) == \
+            min(expired, 3)

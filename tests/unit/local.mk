@@ -450,6 +450,22 @@ tests_unit_test_probe_SOURCES = tests/unit/test_probe.c tests/trail.h \
 	tests/fake/fake_conn.c tests/fake/fake_conn.h
 tests_unit_test_probe_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_probe_LDADD = $(RELAY_TEST_LIBS)
+# --- OAuth2 ---
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_oauth tests/unit/test_token
+endif
+OAUTH_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+OAUTH_TEST_LIBS = libauth.a libnet.a libbase.a $(CURL_LIBS) \
+	$(JANSSON_LIBS) $(EVENT_LIBS) $(OPENSSL_LIBS) $(CMOCKA_LIBS) \
+	$(SYSTEMD_LIBS) -lpthread
+tests_unit_test_oauth_SOURCES = tests/unit/test_oauth.c
+tests_unit_test_oauth_CFLAGS = $(OAUTH_TEST_CFLAGS)
+tests_unit_test_oauth_LDADD = $(OAUTH_TEST_LIBS)
+tests_unit_test_token_SOURCES = tests/unit/test_token.c \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h \
+	tests/fake/fake_provider.c tests/fake/fake_provider.h
+tests_unit_test_token_CFLAGS = $(OAUTH_TEST_CFLAGS)
+tests_unit_test_token_LDADD = $(OAUTH_TEST_LIBS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_finder
 endif

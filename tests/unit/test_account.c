@@ -18,12 +18,14 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "daemon/alert.h"
+#include "daemon/sign_in_words.h"
 #include "net/conn.h"
 #include "relay/sched.h"
 #include "relay/terms.h"
 
 #define INTERVAL 600
 #define JITTER (INTERVAL / 8) /* see relay/retry.h */
+#define EARLY (INTERVAL / 10)
 #define FOLDERS 3
 
 struct stage {
@@ -39,7 +41,7 @@ struct stage {
 	struct account *account;
 	struct store_pause saved;
 	unsigned quiet, polled;
-	bool no_room, alerted;
+	bool no_room, alerted, signed_out;
 };
 
 static struct stage *stage; /* for what is linked in the place of others */
@@ -63,6 +65,17 @@ terms_of_account(const struct conf_account *a)
 {
 	(void)a;
 	return 1;
+}
+
+const char *
+sign_in_words(struct tokens *t, const struct conf_server *server,
+    const char *name, char dst[SIGN_IN_WORDS_MAX])
+{
+	(void)t;
+	(void)server;
+	(void)name;
+	snprintf(dst, SIGN_IN_WORDS_MAX, "sign in");
+	return stage->signed_out ? dst : NULL;
 }
 
 const char *
@@ -305,9 +318,9 @@ test_round(void **state)
 	done(s, "Junk");
 	assert_string_equal(shown(s), "waiting");
 	assert_int_equal(s->polled, 2);
-	pass(s, INTERVAL - 1);
+	pass(s, INTERVAL - EARLY - 1);
 	assert_trail(s, "");
-	pass(s, 1 + JITTER);
+	pass(s, 1 + EARLY + JITTER);
 	assert_trail(s, "poll INBOX\n");
 	done(s, "INBOX");
 	assert_trail(s, "poll Junk\n");
@@ -610,9 +623,9 @@ test_watch_refused(void **state)
 	watches(s, "INBOX");
 	pass(s, 1);
 	done(s, "INBOX");
-	pass(s, INTERVAL - 1);
+	pass(s, INTERVAL - EARLY - 1);
 	assert_trail(s, "poll INBOX\n");
-	pass(s, 1 + JITTER);
+	pass(s, 1 + EARLY + JITTER);
 	assert_trail(s, "poll INBOX\n");
 	done(s, "INBOX");
 }
@@ -739,6 +752,37 @@ listed(struct stage *s)
 }
 
 /* A new look each hour; what is gone goes when it has ended. */
+/* The login is refused until somebody signs in; then there is no waiting. */
+static void
+test_sign_in(void **state)
+{
+	struct stage *s = *state;
+	struct worker_report r = { .fault.login = true, .fault.sign_in = true };
+
+	folder(s, "INBOX");
+	begin(s);
+	s->signed_out = true;
+	assert_string_equal(shown(s), "polling");
+	failed(s, "INBOX", r);
+	assert_string_equal(shown(s), "sign-in");
+	pass(s, INTERVAL);
+	assert_trail(s, "poll INBOX\n");
+	s->signed_out = false;
+	account_signed_in(s->account);
+	give_turns(s);
+	assert_trail(s, "poll INBOX\n");
+	done(s, "INBOX");
+	account_signed_in(s->account); /* does well: nothing to do */
+	give_turns(s);
+	assert_trail(s, "");
+	account_pause(s->account);
+	s->signed_out = true;
+	assert_string_equal(shown(s), "paused");
+	account_signed_in(s->account);
+	give_turns(s);
+	assert_trail(s, "");
+}
+
 static void
 test_finds(void **state)
 {
@@ -820,6 +864,7 @@ main(void)
 		TEST(test_paused_before),
 		TEST(test_poll_now),
 		TEST(test_try_again),
+		TEST(test_sign_in),
 		TEST(test_finds),
 		TEST(test_cannot_find),
 	};

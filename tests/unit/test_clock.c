@@ -235,6 +235,47 @@ machine_was_off_for_long(void **state)
 	assert_int_equal(removing(w), 1);
 }
 
+/* Refused for now by a clock of ten years ahead: not left alone for as long. */
+static void
+next_try_in_a_time_to_come(void **state)
+{
+	struct world *w = *state;
+	struct store_refusal later = {
+		.state = STORE_DEFERRED, .counted = true, .reply = "451"
+	};
+
+	assert_true(world_poll(w, UIDS("before"))->ok);
+	assert_int_equal(removing(w), 0);
+	wall += 3650 * DAY;
+	assert_int_equal(removing(w), 0);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 1);
+	later.now = wall;
+	later.next_try = wall + HOUR;
+	store_refused(w->store, w->a.items[0].id, &later, world_done(w));
+	assert_true(world_wait(w)->ok);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 0);
+	wall -= 3650 * DAY;
+	assert_int_equal(removing(w), 0);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 1);
+	assert_true(w->a.items[0].first_refusal == wall);
+	/* The next one is left alone as it should be, and counts from there. */
+	later.now = wall;
+	later.next_try = wall + HOUR;
+	store_refused(w->store, w->a.items[0].id, &later, world_done(w));
+	assert_true(world_wait(w)->ok);
+	pass(HOUR - 1);
+	assert_int_equal(removing(w), 0);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 0);
+	pass(1);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 1);
+	/* Not given up because the clock leapt. */
+	wall += 3650 * DAY;
+	assert_int_equal(removing(w), 0);
+	assert_int_equal(world_work(w, wall, 0, 10)->nitems, 1);
+	assert_true(w->a.items[0].first_refusal == wall);
+	assert_int_equal(w->a.items[0].refusals, 2);
+}
+
 /* NTP's steps are none. */
 static void
 small_steps(void **state)
@@ -281,6 +322,7 @@ main(void)
 		TEST(clock_set_back),
 		TEST(machine_was_off),
 		TEST(machine_was_off_for_long),
+		TEST(next_try_in_a_time_to_come),
 		TEST(small_steps),
 		TEST(seen_once_a_day_at_most),
 	};

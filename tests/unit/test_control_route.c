@@ -143,6 +143,42 @@ test_held(void **state)
 	bad(404, "GET", "/v1/held/");
 }
 
+/* The one place with two methods. */
+static void
+test_login(void **state)
+{
+	(void)state;
+	assert_int_equal(ask("GET", "/v1/accounts/me/login", false), 200);
+	assert_int_equal(r.action, CONTROL_LOGIN_LOOK);
+	assert_false(r.destination);
+	assert_int_equal(ask("POST", "/v1/destinations/me/login", false), 200);
+	assert_int_equal(r.action, CONTROL_LOGIN);
+	assert_true(r.destination && r.paste.n == 0 && r.port == 0);
+	assert_false(r.by_device || r.by_browser);
+	assert_int_equal(
+	    ask("POST", "/v1/accounts/me/login?how=browser&port=65535", false),
+	    200);
+	assert_true(r.by_browser);
+	assert_int_equal(r.port, 65535);
+	assert_int_equal(
+	    ask("POST", "/v1/accounts/me/login?how=device", false), 200);
+	assert_true(r.by_device);
+	assert_int_equal(
+	    ask("POST", "/v1/accounts/me/login?paste=%3Fcode%3Da", false), 200);
+	assert_true(span_is(r.paste, "%3Fcode%3Da"));
+	bad(405, "PUT", "/v1/accounts/me/login");
+	bad(400, "GET", "/v1/accounts/me/login?how=device");
+	bad(400, "POST", "/v1/accounts/me/login?how=mail");
+	bad(400, "POST", "/v1/accounts/me/login?how=device&how=browser");
+	bad(400, "POST", "/v1/accounts/me/login?port=65536");
+	bad(400, "POST", "/v1/accounts/me/login?port=0");
+	bad(400, "POST", "/v1/accounts/me/login?paste=");
+	bad(400, "POST", "/v1/accounts/me/login?paste=a&paste=b");
+	bad(400, "POST", "/v1/accounts/me/poll?paste=a");
+	assert_int_equal(ask("GET", "/v1/accounts/me/login", true), 403);
+	assert_int_equal(ask("POST", "/v1/accounts/me/login", true), 403);
+}
+
 static void
 test_parameters(void **state)
 {
@@ -209,6 +245,7 @@ main(void)
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_login),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_read_only),
 		cmocka_unit_test(test_host),

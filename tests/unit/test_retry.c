@@ -365,6 +365,9 @@ test_wait(void **state)
 	/* the clock was set back by years */
 	p.failures = 1;
 	assert_true(retry_wait(&p, 1, false) <= DAY + DAY / 8);
+	p.since = NOW - 60;
+	assert_int_equal(retry_wait(&p, NOW - DAY, false), HOUR + 60);
+	assert_int_equal(retry_wait(&p, NOW + 1, false), HOUR - 1);
 }
 
 static void
@@ -388,12 +391,36 @@ test_login_wait(void **state)
 static void
 test_interval(void **state)
 {
-	struct retry_terms t = { .interval = 60, .login_delay = 300 };
+	struct retry_terms t = {
+		.now = NOW, .interval = 60, .login_delay = 300
+	};
+	int64_t sum = 0, least = INT64_MAX, most = 0;
 
 	(void)state;
 	assert_int_equal(retry_interval(&t), 300);
 	t.login_delay = 0;
-	assert_int_equal(retry_interval(&t), 60);
+	for (unsigned i = 0; i < 1000; i++) {
+		int64_t next;
+
+		t.seed = i % 20;
+		t.now = NOW + i / 20;
+		next = retry_interval(&t);
+		assert_int_equal(retry_interval(&t), next);
+		least = next < least ? next : least;
+		most = next > most ? next : most;
+		sum += next;
+	}
+	assert_int_equal(least, 54);
+	assert_int_equal(most, 66);
+	assert_in_range(sum, 59 * 1000, 61 * 1000);
+	/* Never sooner than the server allows. */
+	t.login_delay = 60;
+	for (unsigned i = 0; i < 100; i++) {
+		t.now++;
+		assert_in_range(retry_interval(&t), 60, 66);
+	}
+	t = (struct retry_terms){ .now = NOW, .interval = 9 };
+	assert_int_equal(retry_interval(&t), 9);
 }
 
 static void

@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include "relay/retry.h"
+
 #define MANY 1000
+#define ACCOUNTS 50
 
 static const struct sched_limits few = { .per_host = 2, .total = 3 };
 
@@ -217,6 +220,53 @@ test_nobody_starves(void **state)
 	sched_free(&s);
 }
 
+/* Fifty accounts of one host that begin together, for twelve hours: no two log
+ * in within the spacing, none has more or fewer turns than its interval makes,
+ * and they do not stay in step. */
+static void
+test_twelve_hours(void **state)
+{
+	const struct sched_limits l = {
+		.per_host = 4, .total = 50, .spacing = 1000
+	};
+	const int64_t end = INT64_C(12) * 3600 * 1000;
+	static struct sched_job j[ACCOUNTS];
+	unsigned turns[ACCOUNTS] = { 0 }, asked = 0, neighbours = 0;
+	int64_t now = 0, last = -1000, wait;
+	struct sched_job *before = NULL, *one;
+	struct sched s;
+
+	(void)state;
+	sched_init(&s, &l);
+	for (size_t i = 0; i < ACCOUNTS; i++)
+		add(&s, &j[i], "one", 0);
+	for (; now<end; now += wait> 0 ? wait : 0) {
+		struct retry_terms t = { .now = now / 1000, .interval = 300 };
+
+		asked++;
+		one = sched_next(&s, now, &wait);
+		if (one == NULL)
+			continue;
+		wait = 0;
+		assert_true(now - last >= l.spacing);
+		last = now;
+		neighbours += before != NULL && one == before + 1;
+		before = one;
+		turns[one - j]++;
+		t.seed = (uint64_t)(one - j);
+		sched_done(&s, one);
+		sched_at(&s, one, now + retry_interval(&t) * 1000);
+	}
+	for (size_t i = 0; i < ACCOUNTS; i++) {
+		assert_in_range(turns[i], end / 330000, end / 270000 + 1);
+		sched_remove(&s, &j[i]);
+	}
+	/* At most two looks for each session: no loop that is busy. */
+	assert_in_range(asked, 1, 3 * ACCOUNTS * (end / 270000 + 1));
+	assert_in_range(neighbours, 0, ACCOUNTS * (end / 300000) / 4);
+	sched_free(&s);
+}
+
 int
 main(void)
 {
@@ -227,6 +277,7 @@ main(void)
 		cmocka_unit_test(test_holds),
 		cmocka_unit_test(test_limit_of_an_account),
 		cmocka_unit_test(test_nobody_starves),
+		cmocka_unit_test(test_twelve_hours),
 	};
 
 	return cmocka_run_group_tests_name("sched", tests, NULL, NULL);

@@ -150,6 +150,7 @@ test_scram_plus(void **state)
 	begin(p, "250-mx\r\n250 AUTH SCRAM-SHA-1 SCRAM-SHA-1-PLUS\r\n");
 	/* p=tls-exporter,,n=user,r=... */
 	assert_said(p, "C: AUTH SCRAM-SHA-1-PLUS cD10bHMtZXhwb3J0ZXIsLG49");
+	assert_true(withdraw(p, 0));
 }
 
 /* RFC 4954: not in a line of more than 512 bytes. */
