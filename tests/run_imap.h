@@ -14,10 +14,11 @@ struct run_imap {
 	/* c CAPABILITY, l LOGIN, L LOGIN with a literal, a AUTHENTICATE,
 	 * A AUTHENTICATE with an initial response, i ID, s SELECT, x EXAMINE,
 	 * m LIST, w IDLE, which ends with the first change of the mailbox,
-	 * f SEARCH from 5, k SEARCH for the keyword from 5, d SEARCH DELETED,
-	 * z FETCH sizes, b FETCH bodies, h FETCH headers, t STORE, K STORE of
-	 * the keyword, e EXPUNGE, n NOOP, u UNSELECT, q LOGOUT.  A command with
-	 * a comma behind it does not hold up the next. */
+	 * f SEARCH from 5, r SEARCH of its rest up to 8, k SEARCH for the
+	 * keyword from 5, d SEARCH DELETED, z FETCH sizes, b FETCH bodies, h
+	 * FETCH headers, t STORE, K STORE of the keyword, e EXPUNGE, n NOOP, u
+	 * UNSELECT, q LOGOUT.  A command with a comma behind it does not hold
+	 * up the next. */
 	const char *script;
 	const char *at;
 	struct imap m;
@@ -68,6 +69,8 @@ run_imap_send(struct imap *m, char c)
 		return imap_select(m, span_str("INBOX"), c == 'x');
 	case 'f':
 		return imap_search_from(m, 5);
+	case 'r':
+		return imap_search_rest(m, 5, 8, false);
 	case 'd':
 		return imap_search_deleted(m, set);
 	case 'm':
@@ -111,11 +114,14 @@ static inline void
 run_imap_done(struct run_imap *r, const struct imap_event *e, struct trail *t)
 {
 	static const char *const status[] = { "ok", "no", "bad" };
-	char name[80], size[32] = "";
+	char name[80], size[48] = "", lowest[24] = "";
 
-	if (e->has_size)
-		(void)snprintf(size, sizeof(size), " found=%llu",
-		    (unsigned long long)e->size);
+	if (e->lowest > 0)
+		(void)snprintf(lowest, sizeof(lowest), " lowest=%lu",
+		    (unsigned long)e->lowest);
+	if (e->has_size || e->lowest > 0)
+		(void)snprintf(size, sizeof(size), " found=%llu%s",
+		    (unsigned long long)e->size, lowest);
 	(void)snprintf(name, sizeof(name), "done %d %s %d%s", (int)e->cmd,
 	    status[e->status], (int)e->code, size);
 	trail_text(t, name, e->text);

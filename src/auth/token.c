@@ -15,6 +15,7 @@
  */
 #include "auth/token.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -614,17 +615,32 @@ tokens_leave(struct tokens *t, void *arg)
 /* --- the whole */
 
 struct tokens *
-tokens_new(struct loop *l, const char *dir)
+tokens_new(struct loop *l, const char *state)
 {
 	struct tokens *t = mem_alloc(sizeof(*t));
 
 	wipe_libraries();
 	t->loop = l;
-	t->dir = mem_strdup(dir);
+	if (state != NULL && asprintf(&t->dir, "%s/" TOKENS_DIR, state) < 0)
+		abort(); /* as any allocation that failed (base/mem.h) */
 	t->http = oauth_http_new(l);
 	timer_init(&t->settled, l, on_settled, t);
 	TAILQ_INIT(&t->identities);
 	return t;
+}
+
+/* The last chance of what could not be written before. */
+static void
+write_last(const struct identity *i)
+{
+	struct secret *text;
+	struct fault f;
+
+	if (i->saved == i->version || i->tokens->dir == NULL)
+		return;
+	text = token_file_text(&i->id, &i->r);
+	token_file_write(i->tokens->dir, i->name, text, &f);
+	secret_free(&text);
 }
 
 static void
@@ -632,6 +648,7 @@ identity_free(struct identity *i)
 {
 	oauth_cancel(&i->request);
 	token_write_finish(&i->write);
+	write_last(i);
 	timer_free(&i->again);
 	token_record_clear(&i->r);
 	token_identity_clear(&i->id);

@@ -46,8 +46,9 @@ struct token_identity {
 bool token_identity_same(
     const struct token_identity *a, const struct token_identity *b);
 
-/* dir is made when the first token is kept; NULL: nothing is kept. */
-struct tokens *tokens_new(struct loop *l, const char *dir);
+/* They are kept in TOKENS_DIR of the state directory, which is made when there
+ * is one to keep; state NULL: nothing is kept. */
+struct tokens *tokens_new(struct loop *l, const char *state);
 /* Jobs must be gone.  What is being written is waited for. */
 void tokens_free(struct tokens **t);
 

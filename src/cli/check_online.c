@@ -294,21 +294,6 @@ begin(struct solo *s)
 	return c;
 }
 
-/* Those of the state; nothing is kept where there is none. */
-static struct tokens *
-open_tokens(struct solo *s)
-{
-	char *dir = NULL;
-	struct tokens *t;
-
-	if (s->have_dir &&
-	    asprintf(&dir, "%s/" TOKENS_DIR, s->state.dir.path) < 0)
-		abort();
-	t = tokens_new(s->loop, dir);
-	free(dir);
-	return t;
-}
-
 static bool
 run(struct solo *s)
 {
@@ -324,7 +309,7 @@ run(struct solo *s)
 	if (s->loop == NULL)
 		abort();
 	s->net = net_new(s->loop);
-	s->tokens = open_tokens(s);
+	s->tokens = tokens_new(s->loop, s->have_dir ? s->state.dir.path : NULL);
 	sched_init(&s->sched, &limits);
 	timer_init(&s->turn, s->loop, on_turn, s);
 	if (s->state.store != NULL) {

@@ -69,7 +69,6 @@ login_offline_start(struct loop *l, const struct cli_options *o,
     const struct client *c, const char *name, int *exit_r)
 {
 	struct login_offline *f = mem_alloc(sizeof(*f));
-	char *dir;
 
 	umask(077);
 	*exit_r = EX_CONFIG;
@@ -79,10 +78,7 @@ login_offline_start(struct loop *l, const struct cli_options *o,
 		free(f);
 		return NULL;
 	}
-	if (asprintf(&dir, "%s/" TOKENS_DIR, f->offline.dir.path) < 0)
-		abort(); /* as any allocation that failed (base/mem.h) */
-	f->tokens = tokens_new(l, dir);
-	free(dir);
+	f->tokens = tokens_new(l, f->offline.dir.path);
 	return f;
 }
 

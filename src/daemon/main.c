@@ -289,20 +289,6 @@ open_control(struct daemon *d)
 	d->control = control_new(&o);
 }
 
-/* A dry run keeps them, too: a provider may take back what it renews. */
-static struct tokens *
-open_tokens(const struct daemon *d)
-{
-	char *dir = NULL;
-	struct tokens *t;
-
-	if (d->have_dir && asprintf(&dir, "%s/" TOKENS_DIR, d->dir.path) < 0)
-		abort(); /* as any allocation that failed (base/mem.h) */
-	t = tokens_new(d->loop, dir);
-	free(dir);
-	return t;
-}
-
 static int
 run(struct daemon *d)
 {
@@ -323,7 +309,10 @@ run(struct daemon *d)
 		return EX_OSERR;
 	}
 	d->net = o.net = net_new(d->loop);
-	d->tokens = o.tokens = open_tokens(d);
+	/* A dry run keeps them, too: a provider may take back what it renews.
+	 */
+	d->tokens = o.tokens =
+	    tokens_new(d->loop, d->have_dir ? d->dir.path : NULL);
 	watch_init(&d->answers, d->loop, store_fd(d->store), WATCH_READ,
 	    on_answers, d->store);
 	watch_set(&d->answers, true);

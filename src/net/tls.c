@@ -75,7 +75,8 @@ tls_free(struct tls **t)
 	*t = NULL;
 }
 
-/* OpenSSL forgets a chain that it refused. */
+/* OpenSSL forgets a chain that it refused.  It asks here about one that is
+ * pinned, too, and goes on whatever the answer: nobody explains that later. */
 static int
 on_verified(int ok, X509_STORE_CTX *store)
 {
@@ -83,7 +84,8 @@ on_verified(int ok, X509_STORE_CTX *store)
 	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct refused *r;
 
-	if (ok || SSL_get_app_data(ssl) != NULL)
+	if (ok || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
+	    SSL_get_app_data(ssl) != NULL)
 		return ok;
 	r = mem_alloc(sizeof(*r));
 	r->leaf = X509_STORE_CTX_get0_cert(store);

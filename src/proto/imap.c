@@ -71,6 +71,7 @@ imap_begin(struct imap *m)
 	m->fresh_caps = m->answered = m->challenged = false;
 	m->idling = m->idle_ended = false;
 	m->found = 0;
+	m->lowest = m->lowest_found = 0;
 	if (!imap_selecting(m))
 		return;
 	m->mailbox = (struct imap_mailbox){ .selected = false };
@@ -333,6 +334,9 @@ complete(struct imap *m)
 	m->event.status = (enum imap_status)m->condition;
 	m->event.has_size = m->answered;
 	m->event.size = m->found;
+	m->event.lowest = m->lowest;
+	if (m->lowest == UINT32_MAX && m->lowest_found > 0)
+		m->event.lowest = m->lowest_found;
 	m->head = (m->head + 1) % IMAP_WINDOW;
 	m->count--;
 	imap_begin(m);
@@ -411,7 +415,8 @@ take_search(struct imap *m, const struct imap_token *t)
 		   !imap_parse_uid(t->text, &e.uid)) {
 		imap_fail(m, "bad UID in a SEARCH answer");
 	} else if (e.uid >= m->queue[m->head].from) {
-		m->found++;
+		if (m->found++ == 0 || e.uid < m->lowest_found)
+			m->lowest_found = e.uid;
 		imap_give(m, &e);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An IMAP client as a machine without I/O (RFC 3501, 9051, 4315, 2971, 4959,
- * 5530, 3691, 2177, 6154).
+ * 5530, 3691, 2177, 6154, 9738).
  *
  * Bytes go in with imap_recv(), events come out of imap_next(), bytes for the
  * server wait in imap_out().  Several commands may be outstanding only where
@@ -102,6 +102,7 @@ struct imap_caps {
 	bool special_use, list_extended;
 	bool gmail; /* X-GM-EXT-1: labels, which are shown as folders */
 	bool literal_plus, sasl_ir, login_disabled, condstore, esearch;
+	uint32_t message_limit; /* in one command (RFC 9738); 0: none */
 	char sasl[256]; /* mechanisms of AUTH=, space-separated, upper case */
 };
 
@@ -145,6 +146,9 @@ struct imap_event {
 	enum imap_code code;
 	/* UID, FETCHED; 0: the response named none (ignore it) */
 	uint32_t uid;
+	/* DONE of UID_SEARCH: the server did not look below this UID (RFC
+	 * 9738), UINT32_MAX: nobody knows how far; 0: it looked at all */
+	uint32_t lowest;
 	/* BODY_BEGIN: literal size; FETCHED: RFC822.SIZE, if has_size */
 	uint64_t size;
 	bool has_size;
@@ -196,6 +200,7 @@ struct imap {
 	} listed;                       /* by the LIST response */
 	char keyword[IMAP_KEYWORD_MAX]; /* empty: none */
 	uint64_t found;
+	uint32_t lowest, lowest_found;
 	/* of the bytes to be written */
 	size_t
 	    secret_out; /* bytes at the front of out up to which it is secret */
@@ -234,6 +239,8 @@ bool imap_id(struct imap *m, const char *name, const char *version);
 bool imap_select(struct imap *m, struct span mailbox, bool read_only);
 /* UID SEARCH UID from:*; the answer is filtered by uid >= from (I5). */
 bool imap_search_from(struct imap *m, uint32_t from);
+/* What a search left out: UIDs up to and with to; keyword: only with ours. */
+bool imap_search_rest(struct imap *m, uint32_t from, uint32_t to, bool keyword);
 /* LIST "" pattern, and what the folders are for where the server can say. */
 bool imap_list(struct imap *m, struct span pattern);
 /* IDLE: only with that capability, and while nothing is outstanding.  Until
@@ -274,9 +281,9 @@ struct imap_set {
 	size_t len;
 	uint32_t first, last; /* of the open range */
 	size_t range_at;
-	unsigned count;
+	unsigned count, most;
 };
-void imap_set_init(struct imap_set *s);
+void imap_set_init(struct imap_set *s, uint32_t most); /* UIDs; 0: no limit */
 bool imap_set_add(struct imap_set *s, uint32_t uid);
 struct span imap_set_span(const struct imap_set *s);
 

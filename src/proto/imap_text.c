@@ -3,6 +3,15 @@
 
 #include "proto/sasl_list.h"
 
+static void
+take_limit(struct imap_caps *caps, struct span number)
+{
+	uint64_t n;
+
+	if (span_uint(number, UINT32_MAX, &n))
+		caps->message_limit = (uint32_t)n;
+}
+
 void
 imap_caps_add(struct imap_caps *caps, struct span word)
 {
@@ -30,6 +39,8 @@ imap_caps_add(struct imap_caps *caps, struct span word)
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (span_iis(word, flags[i].name))
 			*flags[i].flag = true;
+	if (span_istarts(word, "MESSAGELIMIT="))
+		take_limit(caps, span_skip(word, 13));
 	if (span_istarts(word, "AUTH="))
 		sasl_list_add(
 		    caps->sasl, sizeof(caps->sasl), span_skip(word, 5));
@@ -124,6 +135,16 @@ take_permanent_flags(struct imap *m, struct span list)
 	}
 }
 
+/* "1000 23221": the answer is about the messages from that UID upwards, and
+ * there are more.  It may come with the answer or before it. */
+static void
+take_message_limit(struct imap *m, struct span arg)
+{
+	(void)span_cut(&arg, ' ');
+	if (imap_awaits(m, IMAP_UID_SEARCH) && !imap_parse_uid(arg, &m->lowest))
+		m->lowest = UINT32_MAX;
+}
+
 static enum imap_code
 find_code(struct span name)
 {
@@ -180,6 +201,8 @@ imap_take_code(struct imap *m, struct span text)
 		take_permanent_flags(m, span_skip(all, name.n + 1));
 	else if (span_iis(name, "UIDNEXT"))
 		take_uidnext(m, code);
+	else if (span_iis(name, "MESSAGELIMIT"))
+		take_message_limit(m, code);
 	else if (m->code == IMAP_CODE_READ_ONLY ||
 		 m->code == IMAP_CODE_READ_WRITE)
 		take_access(m, m->code == IMAP_CODE_READ_ONLY);

@@ -389,6 +389,23 @@ imap_search_from(struct imap *m, uint32_t from)
 }
 
 bool
+imap_search_rest(struct imap *m, uint32_t from, uint32_t to, bool keyword)
+{
+	struct command c;
+
+	command_init(&c, m, IMAP_UID_SEARCH);
+	c.from = from;
+	c.bad |= from == 0 || to < from ||
+	         !buf_addf(&c.text, " UID %u:%u", from, to);
+	if (keyword) {
+		c.bad |= m->keyword[0] == '\0';
+		put_text(&c, " KEYWORD ");
+		put_text(&c, m->keyword);
+	}
+	return command_send(m, &c);
+}
+
+bool
 imap_list(struct imap *m, struct span pattern)
 {
 	struct command c;
@@ -563,8 +580,9 @@ imap_move(struct imap *m, struct span set, struct span mailbox)
 /* --- UID sets ------------------------------------------------------------ */
 
 void
-imap_set_init(struct imap_set *s)
+imap_set_init(struct imap_set *s, uint32_t most)
 {
+	s->most = most > 0 ? most : UINT32_MAX;
 	s->len = s->range_at = 0;
 	s->count = 0;
 	s->first = s->last = 0;
@@ -585,6 +603,8 @@ imap_set_add(struct imap_set *s, uint32_t uid)
 		return false;
 	if (s->count > 0 && uid == s->last)
 		return true;
+	if (s->count >= s->most)
+		return false;
 	if (extends)
 		n = snprintf(
 		    range, sizeof(range), "%s%u:%u", comma, s->first, uid);

@@ -61,6 +61,8 @@ static const struct phrase phrases[] = {
 	{ "imap disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
 	{ "pop access is disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
 	{ "pop access disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
+	{ "pop3 access is disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
+	{ "pop3 access disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
 	{ "pop3 is disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
 	{ "pop3 disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },
 	{ "pop disabled", PHRASE_LOGIN, 0, SWITCHED_OFF },

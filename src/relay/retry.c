@@ -237,7 +237,7 @@ int64_t
 retry_wait(const struct store_pause *p, int64_t now, bool hurry)
 {
 	int64_t wait = left(p->not_before, now);
-	int64_t longest = p->not_before - p->since;
+	int64_t longest = left(p->not_before, p->since);
 
 	if (p->failures == 0 || (hurry && !p->firm))
 		return 0;

@@ -29,7 +29,9 @@ struct source_imap {
 	unsigned unnamed;  /* folders of a LIST whose names are none ... */
 	bool told_unnamed; /* ... and that was told */
 	/* source_imap_fetch.c */
-	bool sizing;       /* a FETCH for sizes is outstanding */
+	uint32_t list_from, list_to; /* what the SEARCH is about */
+	bool list_whole;             /* so far it was answered */
+	bool sizing;                 /* a FETCH for sizes is outstanding */
 	bool fetching;     /* one for bodies is; all may be in before its OK */
 	bool heading;      /* headers are wanted, and nothing else ... */
 	bool dating;       /* ... and of them only the dates */

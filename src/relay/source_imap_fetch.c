@@ -18,13 +18,22 @@
 
 /* --- list and sizes */
 
+static void
+begin_search(struct source_imap *s, uint64_t from)
+{
+	s->list_from = from > 0 ? (uint32_t)from : 1;
+	s->list_to = UINT32_MAX;
+	s->list_whole = true;
+}
+
 void
 source_imap_list(struct source *source, uint64_t from)
 {
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->fresh = false;
-	imap_search_from(&s->imap, from > 0 ? (uint32_t)from : 1);
+	begin_search(s, from);
+	imap_search_from(&s->imap, s->list_from);
 	session_send(&s->session);
 }
 
@@ -34,8 +43,9 @@ source_imap_marks(struct source *source, uint64_t from)
 {
 	struct source_imap *s = (struct source_imap *)source;
 
+	begin_search(s, from);
 	if (!s->imap.mailbox.keyword ||
-	    !imap_search_keyword(&s->imap, from > 0 ? (uint32_t)from : 1))
+	    !imap_search_keyword(&s->imap, s->list_from))
 		return false;
 	s->asking_marks = true;
 	session_send(&s->session);
@@ -68,7 +78,7 @@ sizes_next(struct source_imap *s)
 
 	if (s->fetching || s->sizing || s->sizes.n == 0)
 		return;
-	imap_set_init(&set);
+	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->sizes.n && imap_set_add(&set, s->sizes.list[n]))
 		n++;
 	uids_drop(&s->sizes, n);
@@ -109,7 +119,7 @@ fetch_next(struct source_imap *s)
 	sizes_next(s);
 	if (s->fetching || s->todo.n == 0 || s->sizing)
 		return;
-	imap_set_init(&set);
+	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
 		n++;
 		if (s->one_by_one)
@@ -144,7 +154,7 @@ headers_next(struct source_imap *s)
 		s->session.source.events->headed(s->session.source.arg);
 		return;
 	}
-	imap_set_init(&set);
+	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n])) {
 		n++;
 		if (s->one_by_one)
@@ -243,18 +253,44 @@ on_fetch_done(struct source_imap *s, const struct imap_event *ev)
 
 /* --- events */
 
+/* The server looked at the highest UIDs only, and at no more of them than it
+ * likes: what lies below is asked for next.  True: it is. */
+static bool
+search_on(struct source_imap *s, const struct imap_event *ev)
+{
+	if (ev->lowest <= s->list_from || ev->lowest > s->list_to)
+		return false;
+	s->list_to = ev->lowest - 1;
+	s->list_whole &= ev->has_size;
+	if (!imap_search_rest(
+		&s->imap, s->list_from, s->list_to, s->asking_marks))
+		return false;
+	session_send(&s->session);
+	return true;
+}
+
 void
 source_imap_on_listed(struct source_imap *s, const struct imap_event *ev)
 {
+	bool part = ev->lowest > s->list_from;
+	/* A part was given, whatever the word for that is. */
+	bool ok = ev->status == IMAP_OK || (ev->lowest > 0 && ev->has_size);
 	bool marks = s->asking_marks;
 
+	if (ok && part && search_on(s, ev))
+		return;
 	s->asking_marks = false;
 	/* An OK without a SEARCH answer does not say that nothing is there. */
 	if (marks) /* evidence, if there is any: a refusal is no matter */
 		s->session.source.events->marks_told(s->session.source.arg);
-	else if (ev->status == IMAP_OK)
+	else if (ok && !part)
 		s->session.source.events->listed(
-		    s->session.source.arg, ev->has_size);
+		    s->session.source.arg, s->list_whole && ev->has_size);
+	else if (ok)
+		session_fail(&s->session, FAULT_LATER,
+		    "the server lists a part of the mailbox and will not list "
+		    "the rest",
+		    ev->text, NULL);
 	else
 		session_fail(
 		    &s->session, FAULT_LATER, "refused", ev->text, NULL);

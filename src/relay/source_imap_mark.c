@@ -35,7 +35,7 @@ marks_next(struct source_imap *s)
 
 	if (s->marking || u->n == 0)
 		return;
-	imap_set_init(&set);
+	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < u->n && imap_set_add(&set, u->list[n]))
 		n++;
 	s->marking = store_marks(s, what, imap_set_span(&set));
@@ -84,7 +84,7 @@ on_marked(struct source_imap *s, const struct imap_event *ev)
 static void
 asked_set(const struct source_imap *s, struct imap_set *set)
 {
-	imap_set_init(set);
+	imap_set_init(set, 0);
 	for (size_t i = 0; i < s->asked.n; i++)
 		imap_set_add(set, s->asked.list[i]);
 }
@@ -137,7 +137,7 @@ source_imap_remove_next(struct source_imap *s)
 		    s->session.source.arg, s->removed);
 		return;
 	}
-	imap_set_init(&set);
+	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n]))
 		n++;
 	uids_add(&s->asked, s->todo.list, n);

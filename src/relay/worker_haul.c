@@ -598,12 +598,31 @@ worker_on_piece(void *arg, struct span bytes)
 	return true;
 }
 
+#define EMPTY_MAX 2 /* some count a line end in a message without any */
+
+/* Who says how long a message is and then gives nothing has not given it: an
+ * empty one would be our invention (CASES I9). */
+static void
+expect_something(struct worker *w, const struct message *m)
+{
+	if (m == NULL || m->items[0].size <= EMPTY_MAX || w->incoming != NULL ||
+	    w->incoming_failed)
+		return;
+	fault_set(&w->incoming_fault, FAULT_MESSAGE, FAULT_LATER, "FETCH",
+	    "the server hands out nothing of it, and says that it has %llu "
+	    "bytes",
+	    (unsigned long long)m->items[0].size);
+	w->incoming_failed = true;
+}
+
 void
 worker_on_fetched(void *arg, uint32_t number, const struct fault *fault)
 {
 	struct worker *w = arg;
 	struct message *m = find_fetching(w, number);
 
+	if (fault == NULL)
+		expect_something(w, m);
 	if (fault == NULL && !w->incoming_failed && w->incoming == NULL)
 		begin_incoming(w); /* an empty message */
 	if (fault == NULL && !w->incoming_failed &&

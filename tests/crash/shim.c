@@ -7,7 +7,7 @@
  *   CRASH_STEPS  what counts, by letters: s(ync of a file of the state),
  *                p(write or truncation of one), w(rite to a socket),
  *                r(ead from one that had something), d (read of a file of the
- *                state)
+ *                state), t (a write, sync or rename in the directory of tokens)
  *   CRASH_AT     the number of the step, from 1
  *   CRASH_WHEN   before or after the call
  *   CRASH_ACT    kill, power, EIO, ENOSPC; the last two with LASTING=1 for
@@ -90,7 +90,7 @@ static struct {
 	uint64_t random;
 } plan;
 
-static const char letters[] = "spwrd";
+static const char letters[] = "spwrdt";
 static _Atomic long counts[sizeof(letters)];
 static _Atomic long steps;
 static _Atomic bool dead;
@@ -104,6 +104,7 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
 static int (*real_truncate)(int, off64_t);
 static int (*real_fsync)(int);
 static int (*real_fdatasync)(int);
+static int (*real_renameat)(int, const char *, int, const char *);
 
 /* --- what is left of a file */
 
@@ -354,6 +355,15 @@ is_state_dir(int fd)
 	return name != NULL && *name == '\0';
 }
 
+static bool
+is_of_tokens(int fd)
+{
+	char path[PATH_MAX];
+	const char *name = name_of(fd, path, sizeof(path));
+
+	return name != NULL && strncmp(name, "tokens", 6) == 0;
+}
+
 /* --- the start and the end */
 
 static bool
@@ -430,6 +440,7 @@ begin(void)
 	*(void **)&real_truncate = real("ftruncate64");
 	*(void **)&real_fsync = real("fsync");
 	*(void **)&real_fdatasync = real("fdatasync");
+	*(void **)&real_renameat = real("renameat");
 	if (dir == NULL)
 		return;
 	snprintf(plan.dir, sizeof(plan.dir), "%s", dir);
@@ -598,6 +609,14 @@ sync_with(int (*sync)(int), int fd)
 	long step;
 	int done;
 
+	if (is_of_tokens(fd)) {
+		stay_dead();
+		step = count('t');
+		reach(step, true);
+		done = fails(step) ? -1 : sync(fd);
+		reach(step, false);
+		return done;
+	}
 	if (f == NULL && !is_state_dir(fd))
 		return sync(fd);
 	step = count('s');
@@ -631,14 +650,17 @@ fdatasync(int fd)
 ssize_t
 write(int fd, const void *bytes, size_t n)
 {
+	bool network = is_network(fd);
 	ssize_t done;
 	long step;
 
-	if (!is_network(fd))
+	if (!network && !is_of_tokens(fd))
 		return real_write(fd, bytes, n);
 	stay_dead();
-	step = count('w');
+	step = count(network ? 'w' : 't');
 	reach(step, true);
+	if (!network && fails(step))
+		return -1;
 	done = real_write(fd, bytes, n);
 	reach(step, false);
 	return done;
@@ -656,6 +678,22 @@ send(int fd, const void *bytes, size_t n, int flags)
 	step = count('w');
 	reach(step, true);
 	done = real_send(fd, bytes, n, flags);
+	reach(step, false);
+	return done;
+}
+
+int
+renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	long step;
+	int done;
+
+	if (!is_of_tokens(to_dir))
+		return real_renameat(from_dir, from, to_dir, to);
+	stay_dead();
+	step = count('t');
+	reach(step, true);
+	done = fails(step) ? -1 : real_renameat(from_dir, from, to_dir, to);
 	reach(step, false);
 	return done;
 }

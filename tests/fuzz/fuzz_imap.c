@@ -7,7 +7,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const scripts[] = { "lsfd,z,b,tenuq", "clixbq", "A",
-		"L", "a", "lm,m", "lswnw", "lsk,K," };
+		"L", "a", "lm,m", "lswnw", "lsk,K,", "lsfr" };
 
 	for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
 		struct run_imap r = { .script = scripts[i] };

@@ -79,6 +79,7 @@ class Session:
 
 class TlsServer:
     """Accepts on a free port; serve(session) talks."""
+    host = HOST
 
     def __init__(self, certs, cert="server", implicit=True):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -88,9 +89,13 @@ class TlsServer:
         self.sessions = []
         self.lock = threading.Lock()
         self.stopped = threading.Event()
-        self.listener = socket.create_server((HOST, 0))
+        self.listener = self.listen()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
+
+    def listen(self):
+        """Where it is found."""
+        return socket.create_server((self.host, 0))
 
     def accept(self):
         while not self.stopped.is_set():
@@ -369,8 +374,10 @@ class FakePop3(TlsServer):
     uidl: "ok", "none" (-ERR) or "cut" (the list ends with the connection);
     capa: the capabilities, None for -ERR; sizes: what LIST says instead;
     on_retr(session, number) may answer with bytes to send instead, or None;
-    on_top likewise; on_pass(session) with the reply to PASS.
+    on_top likewise; on_pass(session) with the reply to PASS; on_auth(session,
+    words) likewise.
     """
+    on_auth = None
 
     def __init__(self, certs, messages, cert="server", uidl="ok",
                  capa=("USER", "UIDL", "TOP", "RESP-CODES"), sizes=None):
@@ -397,6 +404,8 @@ class FakePop3(TlsServer):
                 self.listing(session, self.capa)
             elif verb == "PASS" and self.on_pass:
                 session.send(self.on_pass(session))
+            elif verb == "AUTH" and self.on_auth:
+                session.send(self.on_auth(session, words))
             elif verb in ("USER", "PASS", "NOOP"):
                 session.send("+OK")
             elif verb == "STAT":
@@ -488,3 +497,35 @@ class FakeImap(TlsServer):
             elif verb == "LOGOUT":
                 session.send("* BYE")
             session.send(tag + " OK done")
+
+
+class TlsProxy(TlsServer):
+    """In front of a real server with TLS: passes all on, both ways, and shows
+    what its server said to see(data) before the client has it."""
+
+    def __init__(self, certs, port, see):
+        self.target, self.see = port, see
+        self.client = ssl.create_default_context(cafile=certs.ca)
+        super().__init__(certs)
+
+    def serve(self, session):
+        plain = socket.create_connection((HOST, self.target), PATIENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.client.wrap_socket(plain, server_hostname=HOST) as server:
+            server.settimeout(None)
+            session.sock.settimeout(None)
+            threading.Thread(target=self.answer, args=(session, server),
+                             daemon=True).start()
+            while True:
+                session.receive()
+                server.sendall(session.pending)
+                session.pending.clear()
+
+    def answer(self, session, server):
+        try:
+            while data := server.recv(65536):
+                self.see(data)
+                session.sock.sendall(data)
+            session.sock.shutdown(socket.SHUT_RDWR)
+        except (OSError, ValueError):
+            pass

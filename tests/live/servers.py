@@ -160,9 +160,10 @@ class WorkDir:
 
 class Certificates:
     """A CA made on the spot, and what it signs: server (good for localhost
-    and 127.0.0.1), wrongname, expired; selfsigned is signed by nobody else.
-    """
-    GOOD = "DNS:localhost,IP:127.0.0.1"
+    and 127.0.0.1 to 127.0.0.9), wrongname, expired; selfsigned is signed by
+    nobody else."""
+    GOOD = "DNS:localhost," + ",".join("IP:127.0.0.%d" % i
+                                       for i in range(1, 10))
 
     def __init__(self, path):
         self.path = path
@@ -380,13 +381,19 @@ class Dovecot:
             return answers(self.ports[name])
         return look
 
-    def connections(self, name):
-        """How many there are now, as the kernel sees it."""
+    def look(self, name):
+        """Where those come from that are connected now.  The kernel's list is
+        not of one moment: who comes while it is read may be in it beside who
+        has gone."""
         ours = ":%04X" % self.ports[name]
         with open("/proc/net/tcp", encoding="ascii") as f:
             fields = [line.split() for line in f][1:]
-        return sum(1 for line in fields
-                   if line[1].endswith(ours) and line[3] == "01")
+        return {line[2] for line in fields
+                if line[1].endswith(ours) and line[3] == "01"}
+
+    def connections(self, name):
+        """How many there are at a time: who was there before and after."""
+        return len(self.look(name) & self.look(name))
 
     def mailbox(self, user):
         return Mailbox(os.path.join(self.mail, user))

@@ -171,7 +171,8 @@ tests_unit_test_imap_lex_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_L
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_imap_idle tests/unit/test_imap_keyword \
-	tests/unit/test_imap_list tests/unit/test_imap_name
+	tests/unit/test_imap_limit tests/unit/test_imap_list \
+	tests/unit/test_imap_name
 endif
 tests_unit_test_imap_idle_SOURCES = tests/unit/test_imap_idle.c
 tests_unit_test_imap_idle_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -179,6 +180,9 @@ tests_unit_test_imap_idle_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_
 tests_unit_test_imap_keyword_SOURCES = tests/unit/test_imap_keyword.c
 tests_unit_test_imap_keyword_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_imap_keyword_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_imap_limit_SOURCES = tests/unit/test_imap_limit.c
+tests_unit_test_imap_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_limit_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_imap_list_SOURCES = tests/unit/test_imap_list.c
 tests_unit_test_imap_list_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_imap_list_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)

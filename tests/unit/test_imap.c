@@ -710,7 +710,7 @@ test_sets(void **state)
 	uint32_t uid = 1;
 
 	(void)state;
-	imap_set_init(&s);
+	imap_set_init(&s, 0);
 	assert_int_equal(imap_set_span(&s).n, 0);
 	assert_false(imap_set_add(&s, 0));
 	assert_true(imap_set_add(&s, 3));
@@ -724,7 +724,7 @@ test_sets(void **state)
 	assert_true(imap_set_add(&s, 4294967295));
 	assert_true(span_is(imap_set_span(&s), "3:5,9,4294967294:4294967295"));
 	assert_int_equal(s.count, 6);
-	imap_set_init(&s);
+	imap_set_init(&s, 0);
 	while (imap_set_add(&s, uid))
 		uid += 2;
 	assert_true(imap_set_span(&s).n <= IMAP_SET_MAX);

@@ -368,6 +368,8 @@ test_wait(void **state)
 	p.since = NOW - 60;
 	assert_int_equal(retry_wait(&p, NOW - DAY, false), HOUR + 60);
 	assert_int_equal(retry_wait(&p, NOW + 1, false), HOUR - 1);
+	p.not_before = 0;
+	assert_int_equal(retry_wait(&p, NOW, false), 0);
 }
 
 static void

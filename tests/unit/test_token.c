@@ -74,7 +74,7 @@ restart(struct scene *s)
 	const struct tokens_watcher w = { .seen = on_seen, .arg = s };
 
 	tokens_free(&s->keeper);
-	s->keeper = tokens_new(&s->loop, s->tokens);
+	s->keeper = tokens_new(&s->loop, s->dir);
 	tokens_watch(s->keeper, &w);
 }
 

@@ -296,6 +296,48 @@ test_no_quit(void **state)
 	assert_int_equal(s->report.held, 1);
 }
 
+/* I9: a server that gives nothing of a message that it says is long has not
+ * given it; M1: an empty message is a message. */
+static void
+test_nothing_given(void **state)
+{
+	static const struct {
+		uint64_t size;
+		bool sent;
+	} v[] = { { 20, false }, { 3, false }, { 2, true }, { 0, true } };
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		bool sent;
+
+		list(s, 1);
+		give_items(s, 1, 1, v[i].size);
+		if (v[i].size == 0)
+			fake_source.source.events->sized(
+			    fake_source.source.arg);
+		give_items(s, 0, 0, 0);
+		fake_source.source.events->fetched(
+		    fake_source.source.arg, 1, NULL);
+		sent = strstr(s->trail.text, "submit") != NULL;
+		assert_int_equal(sent, v[i].sent);
+		if (sent) {
+			fake_sink_begin(&s->sink);
+			fake_store_commit(&s->store);
+			fake_sink_dot(&s->sink);
+			fake_sink_verdict(&s->sink, NULL, "250 ok");
+		} else {
+			assert_non_null(
+			    strstr(s->trail.text, "record 1 deferred"));
+		}
+		while (s->store.queued > 0)
+			fake_store_commit(&s->store);
+		if (fake_source.open)
+			down(NULL);
+		run(s);
+		forget(s);
+	}
+}
+
 /* Known from the listing: not a byte of it is fetched. */
 static void
 test_too_large(void **state)
@@ -740,6 +782,7 @@ main(void)
 		TEST(test_nothing_new),
 		TEST(test_relay_and_remove),
 		TEST(test_no_quit),
+		TEST(test_nothing_given),
 		TEST(test_too_large),
 		TEST(test_session_breaks),
 		TEST(test_probe),
