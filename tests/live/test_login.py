@@ -284,7 +284,6 @@ def test_alone(outlook, provider, source, recorder):
     """Without a daemon; for a timer, and once for many runs."""
     result = outlook.once(expect=FAILED)
     assert result.lines("mailhaul login outlook")
-    outlook.later()
     sign_in(outlook, provider)
     outlook.once()
     outlook.once()
@@ -478,7 +477,6 @@ def test_lost_file(outlook, provider):
         f.write('{"version": 1, "refresh_token": "')
     result = outlook.once(expect=FAILED)
     assert result.lines("no file of tokens"), result.log
-    outlook.later()
     sign_in(outlook, provider)
     outlook.once()
 

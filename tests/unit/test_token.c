@@ -139,6 +139,7 @@ tear_down(void **state)
 	struct scene *s = *state;
 	char command[128];
 
+	pass(s, 0);
 	tokens_free(&s->keeper);
 	snprintf(command, sizeof(command), "rm -rf %s", s->dir);
 	assert_int_equal(system(command), 0);
@@ -161,13 +162,15 @@ check_file(const struct scene *s, const char *refresh, bool asked)
 }
 
 /* A refresh until it is asked for. */
-static void
+static struct token_job *
 go_to_ask(struct scene *s)
 {
-	fetch(s);
+	struct token_job *j = fetch(s);
+
 	assert_true(fake_provider.writing && !fake_provider.asking);
 	fake_disk_write(true);
 	assert_true(fake_provider.asking);
+	return j;
 }
 
 static void
@@ -320,10 +323,12 @@ static void
 test_interrupted(void **state)
 {
 	struct scene *s = *state;
+	struct token_job *j;
 
 	sign_in(s);
 	pass(s, 3600);
-	go_to_ask(s);
+	j = go_to_ask(s);
+	token_cancel(&j);
 	restart(s);
 	go_to_ask(s);
 	assert_string_equal(
