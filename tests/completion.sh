@@ -50,12 +50,13 @@ words()
 }
 
 if command -v bash >/dev/null; then
-	check 'commands' 'poll pause' "$(words mailhaul p)"
+	check 'commands' 'poll pause providers' "$(words mailhaul p)"
 	check 'options in front' '--state' "$(words mailhaul --st)"
 	check 'accounts' 'hotmail work' "$(words mailhaul poll '')"
 	check 'behind options' 'work' \
 	    "$(words mailhaul --socket /x -c y poll w)"
 	check 'both' 'hotmail home' "$(words mailhaul resume ho)"
+	check 'of providers' 'gmail gmx' "$(words mailhaul providers g)"
 	check 'of status' '--json --watch' "$(words mailhaul status -)"
 	check 'of held' 'list show release drop' \
 	    "$(words mailhaul held '' | sed 's/ --.*//')"

@@ -101,10 +101,11 @@ awk '
 	    commented ? $0 : "(required)"
 }
 ' "$sample" | sort >"$tmp/sample"
-# An option without a default shows an example; a password stands for its token.
+# An option without a default shows an example.  A password stands for its token,
+# a host for its preset.
 awk '
 NR == FNR { want[$1 " " $2] = $3; next }
-want[$1 " " $2] == "-" && ($3 != "(required)" || $2 == "password") { $3 = "-" }
+want[$1 " " $2] == "-" && ($3 != "(required)" || $2 ~ /^(password|host)$/) { $3 = "-" }
 { print $1, $2, $3 }
 ' "$tmp/want" "$tmp/sample" >"$tmp/got"
 grep -v '^folder ' "$tmp/want" | diff - "$tmp/got" >"$tmp/why"

@@ -31,12 +31,17 @@ complete -c mailhaul -n '__fish_seen_subcommand_from poll history accept' \
     -a '(__mailhaul_names accounts)'
 complete -c mailhaul -n '__fish_seen_subcommand_from pause resume login' \
     -a '(__mailhaul_names accounts destinations)'
+complete -c mailhaul -n '__fish_seen_subcommand_from setup' \
+    -a '(mailhaul --complete setup 2>/dev/null)'
+complete -c mailhaul -n '__fish_seen_subcommand_from providers' \
+    -a '(__mailhaul_names providers)'
 complete -c mailhaul -n '__fish_seen_subcommand_from held' \
     -a 'list show release drop (__mailhaul_names held)'
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l all
 complete -c mailhaul -n '__fish_seen_subcommand_from held' -l account -x \
     -a '(__mailhaul_names accounts)'
-complete -c mailhaul -n '__fish_seen_subcommand_from status held history check' \
+complete -c mailhaul -n \
+    '__fish_seen_subcommand_from status held history check providers' \
     -l json
 complete -c mailhaul -n '__fish_seen_subcommand_from status' -l watch
 complete -c mailhaul -n '__fish_seen_subcommand_from history' -s n -x

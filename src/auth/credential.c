@@ -173,7 +173,10 @@ static void
 fetch_credential(struct credential_job *j, const char *name)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-	char *plain, *from_directory;
+	/* The directory of secrets, and that of sealed ones, in the unit. */
+	static const char *const prefixes[] = { "", "mailhaul.secrets_",
+		"mailhaul.sealed_" };
+	char *path;
 
 	if (dir == NULL || *name == '\0' || strchr(name, '/') != NULL) {
 		fail(j, FAULT_NEVER,
@@ -185,17 +188,21 @@ fetch_credential(struct credential_job *j, const char *name)
 					"runs as a unit";
 		return;
 	}
-	if (asprintf(&plain, "%s/%s", dir, name) < 0 ||
-	    asprintf(&from_directory, "%s/mailhaul.secrets_%s", dir, name) < 0)
-		abort();
-	if (!read_file(j, plain) && !read_file(j, from_directory))
-		fail(j, FAULT_NEVER,
-		    "there is neither %s nor %s; name the secret in a "
-		    "LoadCredential= of the unit, or put it into "
-		    "/etc/mailhaul/secrets, and restart mailhauld",
-		    plain, from_directory);
-	free(plain);
-	free(from_directory);
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		bool there;
+
+		if (asprintf(&path, "%s/%s%s", dir, prefixes[i], name) < 0)
+			abort();
+		there = read_file(j, path);
+		free(path);
+		if (there)
+			return;
+	}
+	fail(j, FAULT_NEVER,
+	    "there is neither %s/%s nor mailhaul.secrets_%s; name the secret "
+	    "in a LoadCredential= of the unit, or put it into "
+	    "/etc/mailhaul/secrets, and restart mailhauld",
+	    dir, name, name);
 }
 
 static void

@@ -3,7 +3,8 @@
  * Where a secret comes from, asked anew for every login so that a changed
  * password needs no restart:
  *   credential:NAME  $CREDENTIALS_DIRECTORY/NAME, else
- *                    $CREDENTIALS_DIRECTORY/mailhaul.secrets_NAME
+ *                    $CREDENTIALS_DIRECTORY/mailhaul.secrets_NAME, else
+ *                    $CREDENTIALS_DIRECTORY/mailhaul.sealed_NAME
  *   file:/PATH       the file's first line; refused when others can get at it
  *                    (but for what lies below $CREDENTIALS_DIRECTORY) and
  *                    when it is a symbolic link

@@ -22,14 +22,20 @@ print_problem(const struct conf_problem *p)
 		fprintf(stderr, "%s: %s%s\n", p->file, kind, p->text);
 }
 
+void
+cli_print_problems(const struct conf_problems *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		print_problem(&p->list[i]);
+}
+
 int
 cli_check_load(const char *file, struct conf **conf_r)
 {
 	struct conf_problems problems;
 
 	*conf_r = conf_load(file, &problems);
-	for (size_t i = 0; i < problems.n; i++)
-		print_problem(&problems.list[i]);
+	cli_print_problems(&problems);
 	conf_problems_free(&problems);
 	return *conf_r != NULL ? EX_OK : EX_CONFIG;
 }

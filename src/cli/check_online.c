@@ -204,7 +204,7 @@ on_ended(void *arg, const struct checkup_part *p, const struct probe_result *r)
 	if (r->logged_in && r->login_delay > 0)
 		store_login(s->state.store, m->who.name, terms.now,
 		    (int64_t)r->login_delay, nobody);
-	if (r->fault == NULL || !r->fault->login)
+	if (!probe_login_refused(r))
 		return;
 	if (p->account != NULL)
 		retry_account(&m->pause, r->fault, &terms);
@@ -294,6 +294,7 @@ begin(struct solo *s)
 	return c;
 }
 
+/* Tokens are those of the state; nothing is kept where there is none. */
 static bool
 run(struct solo *s)
 {

@@ -26,6 +26,13 @@ struct cli_command {
 /* Says what was wrong and how to ask for help; returns EX_USAGE. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+struct conf_problems;
+
+/* To standard error, a line each. */
+void cli_print_problems(const struct conf_problems *p);
+/* A command with its arguments, argv[0] its name, as if it was typed. */
+int cli_run(const struct cli_options *o, int argc, char **argv);
+
 int cli_accept(const struct cli_options *o, int argc, char **argv);
 int cli_backup(const struct cli_options *o, int argc, char **argv);
 int cli_check(const struct cli_options *o, int argc, char **argv);
@@ -41,9 +48,12 @@ int cli_import(const struct cli_options *o, int argc, char **argv);
 int cli_login(const struct cli_options *o, int argc, char **argv);
 int cli_pause(const struct cli_options *o, int argc, char **argv);
 int cli_poll(const struct cli_options *o, int argc, char **argv);
+int cli_providers(const struct cli_options *o, int argc, char **argv);
 int cli_reload(const struct cli_options *o, int argc, char **argv);
 int cli_restore(const struct cli_options *o, int argc, char **argv);
 int cli_resume(const struct cli_options *o, int argc, char **argv);
+int cli_setup(const struct cli_options *o, int argc, char **argv);
+void cli_setup_flags(void); /* to standard output, a line each */
 int cli_status(const struct cli_options *o, int argc, char **argv);
 
 #endif

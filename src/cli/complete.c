@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "conf/provider.h"
 
 static const struct kind {
 	const char *name, *path, *list;
@@ -41,9 +42,20 @@ print_names(const struct cli_options *o, const struct kind *k)
 	client_free(&c);
 }
 
+static void
+print_providers(void)
+{
+	for (const struct provider *p = provider_table; p->name != NULL; p++)
+		puts(p->name);
+}
+
 int
 cli_complete(const struct cli_options *o, int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "providers") == 0)
+		print_providers();
+	if (argc > 1 && strcmp(argv[1], "setup") == 0)
+		cli_setup_flags();
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (argc > 1 && strcmp(argv[1], kinds[i].name) == 0)
 			print_names(o, &kinds[i]);

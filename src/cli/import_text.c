@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cli/text.h"
 #include "conf/conf.h"
 #include "conf/option_table.h"
 
@@ -130,18 +131,10 @@ import_line(struct import *im, const char *before, const char *fmt, ...)
 void
 import_quote(struct import *im, const char *value)
 {
-	import_add(im, "\"");
-	for (; *value != '\0'; value++) {
-		unsigned char c = (unsigned char)*value;
+	char *text = text_quoted(value);
 
-		if (c == '"' || c == '\\')
-			import_add(im, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			import_add(im, "\\x%02x", c);
-		else
-			import_add(im, "%c", c);
-	}
-	import_add(im, "\"");
+	import_add(im, "%s", text);
+	free(text);
 }
 
 void

@@ -15,6 +15,9 @@
 #include "cli/cli.h"
 
 static const struct cli_command commands[] = {
+	{ "setup", "[ADDRESS] [--QUESTION ANSWER]...",
+	    "add an account: asks, writes its configuration, tries it",
+	    cli_setup },
 	{ "status", "[--watch | --json]", "what mailhauld does now",
 	    cli_status },
 	{ "poll", "ACCOUNT", "look for new mail now", cli_poll },
@@ -31,6 +34,9 @@ static const struct cli_command commands[] = {
 	    "decide about unknown messages", cli_accept },
 	{ "login", "NAME [--device | --browser | --paste]",
 	    "sign in at the provider of an account or destination", cli_login },
+	{ "providers", "[NAME] [--json]",
+	    "the presets for mail providers, and what they know",
+	    cli_providers },
 	{ "check", "[--options | --online [NAME] [--json]]",
 	    "read the configuration and name every mistake, or go there and "
 	    "test it",
@@ -95,6 +101,15 @@ complete(const struct cli_options *o, int argc, char **argv)
 	return EX_OK;
 }
 
+int
+cli_run(const struct cli_options *o, int argc, char **argv)
+{
+	for (size_t i = 0; i < ncommands; i++)
+		if (strcmp(commands[i].name, argv[0]) == 0)
+			return commands[i].run(o, argc, argv);
+	return cli_usage_error("there is no command %s", argv[0]);
+}
+
 static int
 dispatch(const struct cli_options *o, int argc, char **argv)
 {
@@ -102,10 +117,7 @@ dispatch(const struct cli_options *o, int argc, char **argv)
 		return cli_usage_error("no command given");
 	if (strcmp(argv[0], "--complete") == 0)
 		return complete(o, argc, argv);
-	for (size_t i = 0; i < ncommands; i++)
-		if (strcmp(commands[i].name, argv[0]) == 0)
-			return commands[i].run(o, argc, argv);
-	return cli_usage_error("there is no command %s", argv[0]);
+	return cli_run(o, argc, argv);
 }
 
 /* An option that wants a value; false: it is not this one. */

@@ -2,7 +2,10 @@
 #include "cli/text.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+
+#include "base/mem.h"
 
 const char *
 text_bytes(char buf[TEXT_MAX], uint64_t n)
@@ -64,4 +67,27 @@ text_date(char buf[TEXT_MAX], int64_t when)
 	    strftime(buf, TEXT_MAX, "%Y-%m-%d %H:%M:%S %z", &tm) == 0)
 		snprintf(buf, TEXT_MAX, "%lld", (long long)when);
 	return buf;
+}
+
+char *
+text_quoted(const char *value)
+{
+	char *text = mem_alloc(4 * strlen(value) + 3), *p = text;
+
+	*p++ = '"';
+	for (; *value != '\0'; value++) {
+		unsigned char c = (unsigned char)*value;
+
+		if (c == '"' || c == '\\') {
+			*p++ = '\\';
+			*p++ = (char)c;
+		} else if (c < 0x20 || c == 0x7f) {
+			p += sprintf(p, "\\x%02x", c);
+		} else {
+			*p++ = (char)c;
+		}
+	}
+	*p++ = '"';
+	*p = '\0';
+	return text;
 }

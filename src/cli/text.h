@@ -18,4 +18,7 @@ const char *text_left(char buf[TEXT_MAX], int64_t seconds);
 /* Local time with its zone. */
 const char *text_date(char buf[TEXT_MAX], int64_t when);
 
+/* As libconfig reads it back, quotes and all; the caller's. */
+char *text_quoted(const char *value);
+
 #endif

@@ -475,11 +475,7 @@ read_account(struct loader *l, const config_setting_t *s)
 	e = &l->places.accounts[i];
 	*a = (struct conf_account){ .name = NULL };
 	read_members(l, OPTION_ACCOUNT, s, a, e);
-	if (!conf_was_given(e, "port"))
-		a->server.port = a->protocol == CONF_POP3 ? 995 : 993;
-	a->server.pinned = conf_was_given(e, "pin_sha256");
-	if (a->protocol == CONF_POP3 && !conf_was_given(e, "idle"))
-		a->idle = false;
+	conf_fill_account(a, e, l->problems);
 	inherit(a, e);
 }
 
@@ -521,9 +517,7 @@ read_destination(struct loader *l, const config_setting_t *s)
 	e = &l->places.destinations[i];
 	*d = (struct conf_destination){ .name = NULL };
 	read_members(l, OPTION_DESTINATION, s, d, e);
-	if (!conf_was_given(e, "port"))
-		d->server.port = d->tls == CONF_TLS_STARTTLS ? 587 : 465;
-	d->server.pinned = conf_was_given(e, "pin_sha256");
+	conf_fill_destination(d, e, l->problems);
 	default_sender(l, d, e);
 }
 
@@ -683,17 +677,26 @@ loader_free(struct loader *l)
 struct conf *
 conf_load(const char *file, struct conf_problems *problems)
 {
+	return conf_load_draft(&(struct conf_draft){ .file = file }, problems);
+}
+
+struct conf *
+conf_load_draft(const struct conf_draft *d, struct conf_problems *problems)
+{
 	struct loader l = {
 		.conf = mem_alloc(sizeof(*l.conf)),
 		.problems = problems,
+		.places.parts = d->parts,
 	};
 
 	l.conf->refs = 1;
 	*problems = (struct conf_problems){ .list = NULL };
 	entry_init(
-	    &l.places.globals, (struct conf_place){ intern(&l, file), 0 });
-	load_file(&l, file);
-	load_directory(&l, file);
+	    &l.places.globals, (struct conf_place){ intern(&l, d->file), 0 });
+	load_file(&l, d->file);
+	load_directory(&l, d->file);
+	if (d->also != NULL)
+		load_file(&l, d->also);
 	set_defaults(&l, OPTION_GLOBAL, l.conf, &l.places.globals);
 	/* Half a picture would only give false complaints. */
 	if (!l.unreadable)

@@ -70,6 +70,8 @@ enum conf_in_doubt {
 
 /* What an account and a destination both have: a server to log in to. */
 struct conf_server {
+	char *provider; /* name of a preset, which has filled what was not
+	                   given; NULL: none */
 	char *host;
 	unsigned port; /* filled from protocol or tls when not given */
 	char *user;
@@ -84,6 +86,8 @@ struct conf_server {
 	 * there.  All URLs are https. */
 	char *oauth_client_id;     /* public, no secret */
 	char *oauth_client_secret; /* reference; NULL: a public client */
+	char *oauth_tenant;        /* it stands in the URLs already; NULL: the
+	                              preset's own, or none */
 	char *oauth_scope;         /* blanks between */
 	char *oauth_token_url;
 	char *oauth_device_url;    /* RFC 8628; NULL: none */
@@ -128,9 +132,11 @@ struct conf_account {
 	int64_t first_since;         /* UTC, of CONF_FIRST_SINCE */
 	struct conf_folder *folders; /* never none; POP3 has INBOX alone */
 	size_t nfolders;
-	uint64_t interval;        /* seconds */
-	bool idle;                /* never with POP3 */
-	unsigned connections;     /* at a time */
+	uint64_t interval;    /* seconds */
+	bool idle;            /* never with POP3 */
+	unsigned connections; /* at a time */
+	/* From the preset: least seconds from login to login; 0: none. */
+	uint64_t login_delay;
 	char **destination_names; /* as written; NULL ends it */
 	const struct conf_destination **destinations; /* into conf */
 	size_t ndestinations;
@@ -176,6 +182,14 @@ struct conf_problems {
 /* NULL when there is any error; problems are filled in either way, sorted by
  * file and line, and are the caller's to free. */
 struct conf *conf_load(const char *file, struct conf_problems *problems);
+/* The same for one that is not finished. */
+struct conf_draft {
+	const char *file;
+	const char *also; /* read as if it were in conf.d; NULL: none */
+	bool parts; /* there need be no accounts yet, and no destinations */
+};
+struct conf *conf_load_draft(
+    const struct conf_draft *d, struct conf_problems *problems);
 /* One more owner; conf_free() drops one, the last one frees it.  In one thread,
  * like all of this. */
 struct conf *conf_ref(struct conf *c);

@@ -44,10 +44,10 @@ check_globals(struct check *k)
 	const struct conf_entry *e = &k->at->globals;
 	const struct conf *c = k->c;
 
-	if (c->naccounts == 0)
+	if (c->naccounts == 0 && !k->at->parts)
 		conf_error(k->problems, e->at,
 		    "there are no accounts; add accounts = ( { ... } );");
-	if (c->ndestinations == 0)
+	if (c->ndestinations == 0 && !k->at->parts)
 		conf_error(k->problems, e->at,
 		    "there are no destinations; add destinations = ( { ... } "
 		    ");");
@@ -244,68 +244,6 @@ check_loops(struct check *k, size_t i)
 	}
 }
 
-/* --- ports -------------------------------------------------------------- */
-
-struct mixup {
-	unsigned port;
-	int mode; /* with which it is wrong; -1: always */
-	const char *meaning;
-};
-
-static const struct mixup account_mixups[] = {
-	{ 110, -1, "POP3 without TLS" },
-	{ 143, -1, "IMAP without TLS" },
-	{ 995, CONF_IMAP, "POP3" },
-	{ 993, CONF_POP3, "IMAP" },
-	{ 0, 0, NULL },
-};
-static const struct mixup destination_mixups[] = {
-	{ 25, -1, "for mail between servers" },
-	{ 465, CONF_TLS_STARTTLS, "for TLS from the first byte" },
-	{ 587, CONF_TLS_IMPLICIT, "for STARTTLS" },
-	{ 0, 0, NULL },
-};
-
-static const char *
-meaning_of(const struct mixup *m, unsigned port, int mode)
-{
-	for (; m->meaning != NULL; m++)
-		if (m->port == port && (m->mode == -1 || m->mode == mode))
-			return m->meaning;
-	return NULL;
-}
-
-static void
-check_account_port(struct check *k, size_t i)
-{
-	const struct conf_account *a = &k->c->accounts[i];
-	bool imap = a->protocol == CONF_IMAP;
-	const char *meaning =
-	    meaning_of(account_mixups, a->server.port, a->protocol);
-
-	if (meaning != NULL)
-		conf_error(k->problems,
-		    conf_place_of(&k->at->accounts[i], "port"),
-		    "port %u is %s; %s inside TLS has port %u", a->server.port,
-		    meaning, imap ? "IMAP" : "POP3", imap ? 993 : 995);
-}
-
-static void
-check_destination_port(struct check *k, size_t i)
-{
-	const struct conf_destination *d = &k->c->destinations[i];
-	bool implicit = d->tls == CONF_TLS_IMPLICIT;
-	const char *meaning =
-	    meaning_of(destination_mixups, d->server.port, d->tls);
-
-	if (meaning != NULL)
-		conf_error(k->problems,
-		    conf_place_of(&k->at->destinations[i], "port"),
-		    "port %u is %s; submission with tls = \"%s\" has port %u",
-		    d->server.port, meaning, implicit ? "implicit" : "starttls",
-		    implicit ? 465 : 587);
-}
-
 /* --- what happens to a message ------------------------------------------- */
 
 static void
@@ -396,14 +334,15 @@ conf_check(
 	check_alerts(&k);
 	for (size_t i = 0; i < c->ndestinations; i++) {
 		check_destination_name(&k, i);
-		check_destination_port(&k, i);
+		conf_check_destination_host(
+		    p, &c->destinations[i], &at->destinations[i]);
 		check_loops(&k, i);
 		conf_check_server(
 		    p, &c->destinations[i].server, &at->destinations[i]);
 	}
 	for (size_t i = 0; i < c->naccounts; i++) {
 		check_account_name(&k, i);
-		check_account_port(&k, i);
+		conf_check_account_host(p, &c->accounts[i], &at->accounts[i]);
 		check_folder_names(&k, i);
 		check_policies(&k, i);
 		resolve_destinations(&k, i);

@@ -25,6 +25,7 @@ struct conf_entry {
 };
 
 struct conf_places {
+	bool parts; /* of conf_draft */
 	struct conf_entry globals;
 	struct conf_entry *accounts;     /* as conf.accounts; owned */
 	struct conf_entry *destinations; /* as conf.destinations; owned */
@@ -48,6 +49,12 @@ bool conf_was_given(const struct conf_entry *e, const char *option);
  * not be let near it. */
 bool conf_scan(const char *file, struct conf_problems *p);
 
+/* What was not given: from the preset, else from the protocol or tls. */
+void conf_fill_account(struct conf_account *a, const struct conf_entry *e,
+    struct conf_problems *p);
+void conf_fill_destination(struct conf_destination *d,
+    const struct conf_entry *e, struct conf_problems *p);
+
 /* What one entry cannot know: references, duplicates, loops, ports, secrets.
  * Values that were wrong or missing are NULL and have been reported. */
 void conf_check(
@@ -56,6 +63,13 @@ void conf_check(
 /* Its part for one account or destination: who logs in, and how. */
 void conf_check_server(struct conf_problems *p, const struct conf_server *s,
     const struct conf_entry *e);
+
+/* Its part for hosts that are no more, and ports that are for something else.
+ */
+void conf_check_account_host(struct conf_problems *p,
+    const struct conf_account *a, const struct conf_entry *e);
+void conf_check_destination_host(struct conf_problems *p,
+    const struct conf_destination *d, const struct conf_entry *e);
 
 /* What an account and a folder both have; the fields are in that structure. */
 struct conf_policy {

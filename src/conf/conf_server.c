@@ -141,7 +141,9 @@ check_token(struct conf_problems *p, const struct conf_server *s,
 		conf_warning(p, conf_place_of(e, "password"),
 		    "password is not used: the login is with a token, because "
 		    "of %s",
-		    s->auth == CONF_AUTH_AUTO ? "oauth_client_id" : "auth");
+		    s->auth == CONF_AUTH_AUTO   ? "oauth_client_id"
+		    : conf_was_given(e, "auth") ? "auth"
+						: "provider");
 }
 
 /* Half of what a token needs, and a person who thinks that it is used. */

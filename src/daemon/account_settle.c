@@ -216,6 +216,6 @@ account_visited(struct account *a, const struct probe_result *r)
 		store_login(a->ctx->store, a->config->name, now,
 		    a->pause.login_delay, (struct store_done){ .run = NULL });
 	}
-	if (r->fault != NULL && r->fault->login)
+	if (probe_login_refused(r))
 		note_refused_login(a, r->fault);
 }

@@ -89,7 +89,7 @@ on_ended(void *arg, const struct checkup_part *p, const struct probe_result *r)
 
 	if (a != NULL)
 		account_visited(a, r);
-	if (s != NULL && r != NULL && r->fault != NULL && r->fault->login)
+	if (s != NULL && r != NULL && probe_login_refused(r))
 		sink_login_refused(s, r->fault);
 }
 

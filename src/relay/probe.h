@@ -62,9 +62,18 @@ struct probe_result {
 	const struct fault *fault; /* what ended it; NULL: nothing did */
 };
 
+/* The login counts as one that a poll tried.  A token that may just have run
+ * out does not. */
+static inline bool
+probe_login_refused(const struct probe_result *r)
+{
+	return r->fault != NULL && r->fault->login &&
+	       r->fault->when != FAULT_NOW;
+}
+
 struct probe_owner {
 	struct net *net;
-	struct tokens *tokens; /* NULL: none is kept here */
+	struct tokens *tokens; /* NULL: there are none */
 	const struct conf *conf;
 	const struct conf_account *account;         /* one of these two */
 	const struct conf_destination *destination; /* the other is NULL */

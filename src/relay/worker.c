@@ -196,6 +196,9 @@ on_logged_in(void *arg, unsigned delay)
 
 	if (w->ctx->dry_run)
 		return;
+	/* What its documents say counts when it does not say it itself. */
+	if (delay < w->account->login_delay)
+		delay = (unsigned)w->account->login_delay;
 	w->report.last_login = time(NULL);
 	w->report.login_delay = delay;
 	if (delay > 0)

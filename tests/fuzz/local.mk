@@ -48,7 +48,8 @@ tests_fuzz_fuzz_dot_LDADD = libproto.a libbase.a $(SYSTEMD_LIBS)
 EXTRA_DIST += tests/fuzz/fetchmail.dict
 tests_fuzz_fuzz_fetchmail_SOURCES = tests/fuzz/fuzz_fetchmail.c \
 	src/cli/import_conf.c src/cli/import_conf.h \
-	src/cli/import_destination.c src/cli/import_text.c $(FUZZ_MAIN)
+	src/cli/import_destination.c src/cli/import_text.c \
+	src/cli/text.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_fetchmail_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_fetchmail_LDADD = libproto.a libconf.a libbase.a \
 	$(CONFIG_LIBS) $(SYSTEMD_LIBS)

@@ -155,6 +155,10 @@ class Haul:
 
     def start(self, *more):
         self.write()
+        return self.start_as_written(*more)
+
+    def start_as_written(self, *more):
+        """With the configuration that somebody else has made."""
         self.runs += 1
         running = Running(self.argv(*more), os.path.join(
             self.path, "log-%d" % self.runs), self.env())

@@ -42,6 +42,7 @@ class Service(haul.Haul):
         super().__init__(ETC, certs)
         self.state = STATE
         self.secrets = os.path.join(ETC, "secrets")
+        self.sealed = os.path.join(ETC, "sealed")
         self.drop_ins = []
         self.clear()
 
@@ -99,9 +100,11 @@ class Service(haul.Haul):
         systemctl("reset-failed", UNIT, ARCHIVE, TIMER)
         while os.path.ismount(STATE):
             run("umount", STATE)
-        for path in (STATE, self.secrets):
+        shutil.rmtree(STATE, ignore_errors=True)
+        shutil.rmtree(os.path.join(ETC, "conf.d"), ignore_errors=True)
+        for path in (self.secrets, self.sealed):
             shutil.rmtree(path, ignore_errors=True)
-        os.mkdir(self.secrets, 0o700)
+            os.mkdir(path, 0o700)
         self.since = int(run("date", "+%s%6N"))
 
     def close(self):

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import fakes
 import servers
 import service as units
 from fakes import RecordingSmtp
@@ -158,6 +159,42 @@ def test_no_secrets_at_all(world, service, user):
         os.unlink(os.path.join(service.secrets, name))
     service.begin()
     assert service.is_("active")
+
+
+def test_setup(world, service, user):
+    """From nothing to a relayed message; nobody can read the passwords."""
+    fill(world, user, 1)
+    if os.path.exists(service.conf):
+        os.unlink(service.conf)
+    with RecordingSmtp(world.certs) as recorder:
+        done = subprocess.run(
+            ["mailhaul", "setup", user + "@example.test", "--provider",
+             "custom", "--host", "localhost", "--port",
+             str(world.dovecot.ports["imaps"]), "--ca-file", world.certs.ca,
+             "--user", user, "--name", user, "--first", "all", "--to",
+             "in@example.test", "--to-provider", "custom", "--to-host",
+             "localhost", "--to-port", str(recorder.port), "--to-tls",
+             "implicit" if recorder.implicit else "starttls", "--to-ca-file",
+             world.certs.ca, "--to-user", fakes.USER, "--mail-from",
+             "a@example.test", "--password-stdin", "--to-password-stdin"],
+            input="%s\n%s\n" % (servers.PASSWORD, fakes.PASSWORD),
+            encoding="utf-8", stdout=subprocess.PIPE, timeout=120,
+            stderr=subprocess.STDOUT, check=False)
+        print(done.stdout)
+        assert done.returncode == 0, done.stdout
+        assert "systemctl restart mailhauld" in done.stdout
+        assert not os.listdir(service.secrets)
+        assert sorted(os.listdir(service.sealed)) == sorted([user, "home"])
+        for name in os.listdir(service.sealed):
+            path = os.path.join(service.sealed, name)
+            assert os.stat(path).st_mode & 0o7777 == 0o600
+            with open(path, encoding="ascii") as f:
+                text = f.read()
+            assert len(text) > 100
+            assert servers.PASSWORD not in text
+            assert fakes.PASSWORD not in text
+        systemctl("restart", UNIT)
+        service.until("the message", lambda: len(recorder.accepted()) == 1)
 
 
 def bad_usage(service):

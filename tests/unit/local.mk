@@ -2,7 +2,8 @@
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_option_table tests/unit/test_conf \
 	tests/unit/test_conf_equal tests/unit/test_conf_folders \
-	tests/unit/test_conf_token \
+	tests/unit/test_conf_token tests/unit/test_conf_preset \
+	tests/unit/test_provider \
 	tests/unit/test_credential tests/unit/test_sasl
 endif
 tests_unit_test_option_table_SOURCES = tests/unit/test_option_table.c
@@ -28,6 +29,13 @@ tests_unit_test_conf_token_SOURCES = tests/unit/test_conf_token.c \
 	$(CONF_FIXTURE)
 tests_unit_test_conf_token_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_token_LDADD = $(CONF_TEST_LIBS)
+tests_unit_test_conf_preset_SOURCES = tests/unit/test_conf_preset.c \
+	$(CONF_FIXTURE)
+tests_unit_test_conf_preset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_conf_preset_LDADD = $(CONF_TEST_LIBS)
+tests_unit_test_provider_SOURCES = tests/unit/test_provider.c
+tests_unit_test_provider_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_provider_LDADD = $(CONF_TEST_LIBS)
 tests_unit_test_credential_SOURCES = tests/unit/test_credential.c
 tests_unit_test_credential_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_credential_LDADD = libauth.a libnet.a libbase.a \

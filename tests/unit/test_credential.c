@@ -175,6 +175,8 @@ test_credential(void **state)
 	setenv("CREDENTIALS_DIRECTORY", dir, 1);
 	expect_fault("credential:home", FAULT_NEVER, "mailhaul.secrets_home");
 	assert_non_null(strstr(got.fault.text, dir));
+	put("mailhaul.sealed_home", "third\n", 6, 0400);
+	expect_secret("credential:home", "third");
 	put("mailhaul.secrets_home", "second\n", 7, 0600);
 	expect_secret("credential:home", "second");
 	put("home", "first\n", 6, 0600);
@@ -293,12 +295,12 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	const char *const names[] = { "secret", "home",
-		"mailhaul.secrets_home" };
+	const char *const names[] = { "secret", "home", "mailhaul.secrets_home",
+		"mailhaul.sealed_home" };
 	char path[128];
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
 		unlink(path);
 	}

@@ -440,6 +440,26 @@ test_login_delay(void **state)
 	assert_int_equal(s->report.login_delay, 300);
 }
 
+/* A preset knows of a delay that its server keeps to itself. */
+static void
+test_preset_delay(void **state)
+{
+	struct stage *s = *state;
+	struct store_answer found = { .mailbox = 1, .baseline = true };
+	struct fault f;
+
+	s->account.login_delay = 600;
+	worker_poll(s->worker, NULL);
+	fake_store_answer(&s->store, &found);
+	fake_source.source.events->logged_in(fake_source.source.arg, 0);
+	assert_trail(s, "look up hotmail INBOX\nopen\n"
+			"record login of hotmail, 600 seconds\n");
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "STAT", "no");
+	down(&f);
+	run(s);
+	assert_int_equal(s->report.login_delay, 600);
+}
+
 /* What may have killed us goes alone; the others wait behind it. */
 static void
 test_suspects(void **state)
@@ -726,6 +746,7 @@ main(void)
 		TEST(test_probe_fails),
 		TEST(test_fault_of_the_account),
 		TEST(test_login_delay),
+		TEST(test_preset_delay),
 		TEST(test_suspects),
 		TEST(test_notice),
 		TEST(test_session_given_back),
