@@ -245,6 +245,8 @@ on_look(void *arg)
 	}
 	show(l, &news);
 	if (strcmp(news.state, "done") == 0) {
+		if (l->offline != NULL)
+			login_offline_go_on(l->offline);
 		printf("%s: signed in\n", l->name);
 		fail(l, EX_OK);
 	} else if (strcmp(news.state, "failed") == 0) {

@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "relay/server.h"
+#include "relay/terms.h"
+#include "store/store.h"
 
 struct login_offline {
 	struct offline offline;
@@ -21,6 +23,7 @@ struct login_offline {
 	struct token_identity id;
 	struct tokens *tokens;
 	struct sign_in *sign_in;
+	struct store_pause pause; /* that was asked for last */
 };
 
 static const struct conf_server *
@@ -121,6 +124,75 @@ login_offline_paste(
     struct login_offline *f, struct span text, struct fault *why_r)
 {
 	return sign_in_paste(f->sign_in, text, why_r);
+}
+
+/* --- who shares the tokens goes on */
+
+static void
+on_pause(void *arg, struct store_answer *a)
+{
+	struct login_offline *f = arg;
+
+	f->pause = (struct store_pause){ .by_hand = !a->ok };
+	if (a->ok)
+		f->pause = a->pause;
+	offline_answered(&f->offline);
+}
+
+static void
+on_saved(void *arg, struct store_answer *a)
+{
+	struct login_offline *f = arg;
+
+	if (!a->ok)
+		fprintf(stderr, "mailhaul: %s\n", a->fault.text);
+	offline_answered(&f->offline);
+}
+
+/* As the daemon does: what a person paused stays so. */
+static void
+end_pause(struct login_offline *f, const struct conf_server *server,
+    const struct store_who *who)
+{
+	static const struct store_pause none;
+	struct token_identity own;
+
+	if (!conf_server_uses_token(server))
+		return;
+	own = server_identity(server);
+	if (!token_identity_same(&own, &f->id))
+		return;
+	store_pause_load(
+	    f->offline.store, who, (struct store_done){ on_pause, f });
+	offline_wait(&f->offline);
+	if (f->pause.by_hand || f->pause.failures == 0)
+		return;
+	store_pause_save(
+	    f->offline.store, who, &none, (struct store_done){ on_saved, f });
+	offline_wait(&f->offline);
+}
+
+void
+login_offline_go_on(struct login_offline *f)
+{
+	const struct conf *c = f->conf;
+	struct fault why;
+	int code;
+
+	f->offline.store = store_open(&f->offline.dir, false, &code, &why);
+	if (f->offline.store == NULL) {
+		fprintf(stderr, "mailhaul: %s\n", why.text);
+		return;
+	}
+	for (size_t i = 0; i < c->naccounts; i++)
+		end_pause(f, &c->accounts[i].server,
+		    &(struct store_who){ STORE_ACCOUNT, c->accounts[i].name,
+			terms_of_account(&c->accounts[i]) });
+	for (size_t i = 0; i < c->ndestinations; i++)
+		end_pause(f, &c->destinations[i].server,
+		    &(struct store_who){ STORE_DESTINATION,
+			c->destinations[i].name,
+			terms_of_destination(&c->destinations[i]) });
 }
 
 void
