@@ -6,6 +6,7 @@ import html.parser
 import http.cookiejar
 import json
 import os
+import re
 import shutil
 import ssl
 import urllib.parse
@@ -147,8 +148,8 @@ def dovecot_edit(work, certs, provider):
         start = text.index("passdb {")
         end = text.index("}\n", start) + 2
         text = text[:start] + PASSDB.format(conf=conf) + text[end:]
-        return text.replace("auth_mechanisms = plain login",
-                            "auth_mechanisms = xoauth2 oauthbearer")
+        return re.sub("auth_mechanisms = .*",
+                      "auth_mechanisms = xoauth2 oauthbearer", text)
     return edit
 
 
