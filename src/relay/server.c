@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/provider.h"
 
 /* A goodbye is a courtesy; nothing depends on its answer. */
 #define QUIT_MS (10 * 1000)
@@ -35,6 +36,16 @@ static const struct {
 	[SERVER_STARTTLS] = { 0, NULL },
 };
 
+static bool
+is_bridge(const struct conf_server *server)
+{
+	const struct provider *p = server->provider != NULL
+	                               ? provider_find(server->provider, NULL)
+	                               : NULL;
+
+	return p != NULL && p->pin;
+}
+
 /* Where TLS is the rule, or was just promised, somebody else answers. */
 static void
 advise_tls(
@@ -50,6 +61,9 @@ advise_tls(
 	if (server->port == kinds[kind].port || kind == SERVER_STARTTLS)
 		f->hint = "something between here and the server answers in "
 			  "its place";
+	if (is_bridge(server))
+		f->hint = "set Bridge to SSL: its connection mode, for IMAP "
+			  "and for SMTP";
 }
 
 void

@@ -10,18 +10,16 @@ The servers are threads of this process.  Only their listening sockets are made
 inside, by a thread that goes there for it; what stands behind them, Dovecot
 for one, is outside.
 """
-import ctypes
 import os
 import socket
 import ssl
 import subprocess
 import threading
 
-import fakes
 import haul
 import servers
+from netns import enter
 
-CLONE_NEWNET = 0x40000000
 TRUST = "/etc/ssl/certs"
 INSIDE = """
 set -e
@@ -36,28 +34,14 @@ read -r _
 
 
 def inside(path, work):
-    """Runs work() in the network namespace at path, and answers with its
-    result: in a thread that ends there."""
-    out = []
-
-    def visit():
+    """Runs work() in the network namespace at path, with this thread alone."""
+    with open("/proc/thread-self/ns/net", "rb") as home, \
+            open(path, "rb") as there:
+        enter(there)
         try:
-            fd = os.open(path, os.O_RDONLY)
-            try:
-                libc = ctypes.CDLL(None, use_errno=True)
-                if libc.setns(fd, CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), "setns")
-            finally:
-                os.close(fd)
-            out.append(work())
-        except OSError as e:
-            out.append(e)
-    thread = threading.Thread(target=visit)
-    thread.start()
-    thread.join()
-    if isinstance(out[0], OSError):
-        raise out[0]
-    return out[0]
+            return work()
+        finally:
+            enter(home)
 
 
 class Stage:

@@ -66,6 +66,8 @@ class GmailPop(PopFront):
 
 class GmailSmtp(SmtpFront):
     """A foreign From is changed, and the message goes on."""
+    MECHANISMS = ("LOGIN", "PLAIN", "XOAUTH2", "PLAIN-CLIENTTOKEN",
+                  "OAUTHBEARER", "XOAUTH")
     WRONG = "535-5.7.8 %s\r\n535 5.7.8 https://support.google.com/mail/ gsmtp"
 
     def sender(self, who, message):

@@ -27,14 +27,27 @@ class OutlookImap(ImapFront):
     MECHANISMS = ("PLAIN", "XOAUTH2")
     DISABLED = "Basic authentication is disabled"
     expire_after = None   # bodies, then the access token ends, once
-    throttle_after = None  # bodies, then FETCH is refused, once
+    throttle_after = None  # bodies, then it is too much, once; -1: log-ins
+    throttle_how = "BAD"  # or NO, or BYE
     connected = True      # False: what follows the login is refused
 
     def admit(self, session, tag, service, user, **proof):
         if "password" in proof:
             session.send("%s NO %s" % (tag, self.DISABLED))
             return
+        if self.throttle_after == -1:
+            self.throttle(session, tag)
+            return
         super().admit(session, tag, service, user, **proof)
+
+    def throttle(self, session, tag):
+        self.throttle_after = None
+        text = "Request is throttled. Suggested Backoff Time: 93768 " \
+            "milliseconds"
+        if self.throttle_how == "BYE":
+            session.send("* BYE " + text)
+            raise Gone("throttled")
+        session.send("%s %s %s" % (tag, self.throttle_how, text))
 
     def on_command(self, session, tag, command):
         verb = command.upper()
@@ -44,9 +57,8 @@ class OutlookImap(ImapFront):
             return None
         if self.throttle_after is not None and "BODY" in verb and \
                 session.bodies >= self.throttle_after:
-            self.throttle_after = None
-            self.answer(session, tag + " BAD Request is throttled. Suggested "
-                        "Backoff Time: 93768 milliseconds")
+            self.settle(session)
+            self.throttle(session, tag)
             return None
         return command
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What the tests of providers have in common: a stage, mail, and a look at what
+"""What tests of providers have in common: a stage, mail, and a look at what
 arrived."""
 import random
 import re

@@ -6,6 +6,7 @@ the front's, then it passes commands and responses, and may change each.
 """
 import base64
 import email.utils
+import hashlib
 import json
 import re
 import select
@@ -19,10 +20,17 @@ from lookalike import OnStage
 
 
 def bearer(data):
-    """(user, token) of an XOAUTH2 response."""
-    found = re.fullmatch(rb"user=([^\x01]*)\x01auth=Bearer ([^\x01]+)\x01\x01",
-                         data)
-    return [g.decode() for g in found.groups()] if found else ("", "")
+    """(user, token) of an XOAUTH2 or OAUTHBEARER (RFC 7628) response."""
+    found = re.fullmatch(
+        rb"(?:user=([^\x01]*)|n,a=([^,\x01]*),\x01host=[^\x01]+\x01port=\d+)"
+        rb"\x01auth=Bearer ([^\x01]+)\x01\x01", data)
+    if not found:
+        return "", ""
+    return (found.group(1) or found.group(2)).decode(), \
+        found.group(3).decode()
+
+
+BEARERS = ("XOAUTH2", "OAUTHBEARER")
 
 
 def plain(data):
@@ -168,7 +176,7 @@ class ImapFront(OnStage, TlsServer):
         else:
             session.send("+ ")
             data = unbase64(session.line())
-        if mechanism == "XOAUTH2":
+        if mechanism in BEARERS:
             user, token = bearer(data)
             self.admit(session, tag, "imap", user, token=token)
         else:
@@ -255,10 +263,13 @@ class ImapFront(OnStage, TlsServer):
         if response:
             session.send(response)
 
-    def answer(self, session, text):
-        """Ours, instead of Dovecot's, and in its turn."""
+    def settle(self, session):
+        """Until Dovecot owes nothing, so that an answer of ours is in turn."""
         while session.open:
             self.back(session, session.upstream.response())
+
+    def answer(self, session, text):
+        self.settle(session)
         session.send(text)
 
     # What a provider has of its own.
@@ -352,7 +363,7 @@ class PopFront(OnStage, TlsServer):
             data = unbase64(session.line())
         else:
             data = unbase64(words[1])
-        if words[0].upper() == "XOAUTH2":
+        if words[0].upper() in BEARERS:
             user, token = bearer(data)
             self.admit(session, user, token=token)
         else:
@@ -485,7 +496,7 @@ class SmtpFront(OnStage, RecordingSmtp):
             proof = {"password": challenge("UGFzc3dvcmQ6").decode()}
         else:
             data = unbase64(words[2]) if len(words) > 2 else challenge()
-            if mechanism == "XOAUTH2":
+            if mechanism in BEARERS:
                 user, token = bearer(data)
                 proof = {"token": token}
             else:
@@ -529,7 +540,8 @@ class OAuth(OnStage, TlsServer):
         self.client, self.life = client, life
         self.user = None      # who signs in next
         self.slow = 1
-        self.devices, self.refresh, self.access = {}, {}, {}
+        self.devices, self.codes = {}, {}
+        self.refresh, self.access = {}, {}
         self.stale = 0        # refresh tokens that were used again
         self.asked = []       # grant types, in order
         self.made = 0
@@ -568,6 +580,8 @@ class OAuth(OnStage, TlsServer):
         self.asked.append(grant)
         if grant == "device_code":
             return self.poll(form)
+        if grant == "authorization_code":
+            return self.redeem(form)
         if grant == "refresh_token":
             return self.renew(form)
         return 400, {"error": "unsupported_grant_type"}
@@ -580,6 +594,29 @@ class OAuth(OnStage, TlsServer):
                 "verification_uri": "https://%s/device" % self.name,
                 "expires_in": 900, "interval": 1,
                 "message": "enter the code"}
+
+    def authorize(self, url):
+        """What a browser does, with a person who says yes: the address that
+        he is sent to."""
+        form = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+        assert form["response_type"] == "code"
+        assert form["code_challenge_method"] == "S256"
+        assert form["client_id"] == self.client
+        self.made += 1
+        code = "code-%d" % self.made
+        self.codes[code] = (form["code_challenge"], form["redirect_uri"],
+                            form.get("scope", ""))
+        return form["redirect_uri"] + "?" + urllib.parse.urlencode(
+            {"code": code, "state": form["state"]})
+
+    def redeem(self, form):
+        challenge, uri, scope = self.codes.pop(form.get("code"), (0, 0, 0))
+        proof = base64.urlsafe_b64encode(hashlib.sha256(
+            form.get("code_verifier", "").encode()).digest())
+        if proof.rstrip(b"=").decode() != challenge or \
+                form.get("redirect_uri") != uri:
+            return 400, {"error": "invalid_grant"}
+        return 200, self.grant(self.user, scope)
 
     def poll(self, form):
         device = self.devices.get(form.get("device_code"))
