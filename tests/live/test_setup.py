@@ -12,8 +12,10 @@ import time
 import pytest
 
 import corpus
+import lookalike_outlook as outlook
 import servers
 from haul import CONFIG, MAILHAUL, OK, Result
+from lookalike_play import assert_arrived, begin, play  # noqa: F401
 from servers import PASSWORD, wait_for
 from test_relay import compare, inbox_of
 
@@ -393,3 +395,26 @@ def test_a_signal_brings_the_echo_back(haul):
     os.close(master)
     os.close(slave)
     assert tree(haul.path) == before
+
+
+def test_tokens(world, play, user):
+    """An address, a client and a sign-in: a provider that takes no password,
+    on both ends."""
+    provider, haul, me, expected = begin(world, play, user, outlook.NAMES,
+                                         outlook.Outlook, "me@outlook.com")
+    provider.oauth.user = "me@outlook.com"
+    os.makedirs(haul.state, mode=0o700)
+    words = ["setup", "me@outlook.com", "--client-id", "client-1", "--first",
+             "all", "--to", "ann@home.example", "--to-provider", "outlook",
+             "--to-user", "me@outlook.com"]
+    done = haul.run(*words, timeout=120)
+    assert done.code == OK, done.log
+    # One sign-in serves both, and both were tried.
+    assert done.log.count("signed in") == 1, done.log
+    assert done.log.count("it works") == 2, done.log
+    assert provider.oauth.asked.count("device_code") == 2, "pending, then yes"
+    assert [n for n in tree(haul.path) if "secret" in n] == []
+    running = haul.start_as_written("--once")
+    assert running.wait(120).code == OK
+    assert_arrived(expected, provider.smtp)
+    assert me.refused == []
