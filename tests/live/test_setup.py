@@ -246,6 +246,28 @@ def test_a_preset_is_enough(haul):
     assert "host" not in text
 
 
+def test_the_secret_of_a_client(haul):
+    """It is kept like a password, and one client has one."""
+    path = haul.secret("given", "client's")[len("file:"):]
+    set_up(haul, "me@gmail.com", "--client-id", "id", "--client-secret-file",
+           path, "--to", "you@x.example", "--to-provider", "gmail",
+           "--to-user", "me@gmail.com", "--to-client-id", "id", "--no-check",
+           "--no-login")
+    folder = os.path.join(haul.path, "secrets")
+    assert modes(folder) == {"gmail.client": 0o600}
+    with open(os.path.join(folder, "gmail.client"), encoding="ascii") as f:
+        assert f.read() == "client's"
+    with open(os.path.join(haul.path, "conf.d", "gmail.conf"),
+              encoding="utf-8") as f:
+        text = f.read()
+    assert text.count('oauth_client_secret = "file:%s/gmail.client";'
+                      % folder) == 2, text
+    assert haul.check().code == OK, haul.check().log
+    assert "is for tokens" in set_up(
+        haul, "me@x.example", "--host", "h", "--client-secret-file", path,
+        "--password-command", "/bin/true", "--name", "n", expect=USAGE).log
+
+
 class Terminal:
     """mailhaul setup with a person in front of it."""
 
