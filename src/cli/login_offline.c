@@ -14,6 +14,8 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "relay/server.h"
+#include "relay/terms.h"
+#include "store/store.h"
 
 struct login_offline {
 	struct offline offline;
@@ -21,6 +23,7 @@ struct login_offline {
 	struct token_identity id;
 	struct tokens *tokens;
 	struct sign_in *sign_in;
+	struct store_pause pause; /* that was read */
 };
 
 static const struct conf_server *
@@ -121,6 +124,65 @@ login_offline_paste(
     struct login_offline *f, struct span text, struct fault *why_r)
 {
 	return sign_in_paste(f->sign_in, text, why_r);
+}
+
+/* --- those who wait for it */
+
+static void
+on_pause(void *arg, struct store_answer *a)
+{
+	struct login_offline *f = arg;
+
+	f->pause = a->ok ? a->pause : (struct store_pause){ 0 };
+	offline_answered(&f->offline);
+}
+
+/* A pause by hand stays. */
+static void
+end_pause(struct login_offline *f, const struct conf_server *server,
+    const struct store_who *who)
+{
+	const struct store_done done = { on_pause, f };
+	struct token_identity id;
+
+	if (!conf_server_uses_token(server))
+		return;
+	id = server_identity(server);
+	if (!token_identity_same(&id, &f->id))
+		return;
+	store_pause_load(f->offline.store, who, done);
+	offline_wait(&f->offline);
+	if (f->pause.failures == 0)
+		return;
+	f->pause = (struct store_pause){ .by_hand = f->pause.by_hand };
+	store_pause_save(f->offline.store, who, &f->pause, done);
+	offline_wait(&f->offline);
+}
+
+void
+login_offline_resume(struct login_offline *f)
+{
+	const struct conf *c = f->conf;
+	struct fault why;
+	int code;
+
+	/* Before the first start there is nothing to wait. */
+	if (f->offline.dir.fresh)
+		return;
+	f->offline.store = store_open(&f->offline.dir, false, &code, &why);
+	if (f->offline.store == NULL) {
+		fprintf(stderr, "mailhaul: %s\n", why.text);
+		return;
+	}
+	for (size_t i = 0; i < c->naccounts; i++)
+		end_pause(f, &c->accounts[i].server,
+		    &(struct store_who){ STORE_ACCOUNT, c->accounts[i].name,
+			terms_of_account(&c->accounts[i]) });
+	for (size_t i = 0; i < c->ndestinations; i++)
+		end_pause(f, &c->destinations[i].server,
+		    &(struct store_who){ STORE_DESTINATION,
+			c->destinations[i].name,
+			terms_of_destination(&c->destinations[i]) });
 }
 
 void
