@@ -517,14 +517,42 @@ open_file(struct db *db, struct statedir *d, struct fault *fault_r)
 	    db->error == SQLITE_OK)
 		return refuse(fault_r, d->path, "cannot use a write-ahead log");
 	settle(db);
-	/* After a sync that failed the log may hold pages that can be read and
-	 * are not on the disk: they are written anew, before we build on them.
-	 */
 	if (!db->dry_run)
 		script(db, "PRAGMA wal_checkpoint(TRUNCATE)");
 	if (empty)
 		create(db);
 	return check_contents(db, d, fault_r);
+}
+
+/* After a sync that failed the log may hold pages that can be read and are not
+ * on the disk, and that no further sync writes, for they count as written.
+ * Written once more they reach it, before anybody builds on them. */
+static bool
+write_anew(int fd)
+{
+	char piece[64 * 1024];
+	off_t at = 0;
+	ssize_t n;
+
+	while ((n = pread(fd, piece, sizeof(piece), at)) > 0) {
+		if (pwrite(fd, piece, (size_t)n, at) != n)
+			return false;
+		at += n;
+	}
+	return n == 0 && fsync(fd) == 0;
+}
+
+static void
+secure_log(struct db *db, const struct statedir *d)
+{
+	int fd = openat(d->dir, NAME "-wal", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ENOENT)
+		return;
+	if (fd < 0 || !write_anew(fd))
+		fail_with(db, SQLITE_IOERR, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 static void
@@ -571,9 +599,11 @@ db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
 	} else {
 		if (!ensure_file(d, exit_r, fault_r))
 			return false;
+		if (!db->dry_run)
+			secure_log(db, d);
 		connect_file(db, d);
 		*exit_r = EX_DATAERR;
-		if (!open_file(db, d, fault_r))
+		if (db->error == SQLITE_OK && !open_file(db, d, fault_r))
 			goto refused;
 	}
 	script(db, schema_temp_sql);
