@@ -55,7 +55,8 @@ struct identity {
 	bool refused;        /* a server did not take the access token */
 	int64_t forced;      /* loop time, ms, of the last such; 0: never */
 	enum step step;
-	bool told;       /* that a person must sign in */
+	bool told;       /* that a person must sign in ... */
+	bool told_end;   /* ... or will have to, soon */
 	bool unanswered; /* nothing is known of the refresh before this one */
 	struct oauth_request *request;
 	struct token_write *write;
@@ -177,6 +178,7 @@ tell(struct identity *i, bool signed_in)
 	bool news = signed_in || !i->told;
 
 	i->told = !signed_in;
+	i->told_end = i->told_end && !signed_in;
 	if (news && w->seen != NULL)
 		w->seen(w->arg, &i->id, signed_in);
 }
@@ -220,6 +222,27 @@ needs_sign_in(const struct identity *i)
 {
 	return i->r.trouble[0] != '\0' ||
 	       (i->r.refresh == NULL && !is_usable(i));
+}
+
+static int64_t
+ends_soon(const struct identity *i)
+{
+	return i->r.refresh_expires > 0 &&
+	               i->r.refresh_expires - time(NULL) < TOKEN_ENDS_SOON
+	           ? i->r.refresh_expires
+	           : 0;
+}
+
+static void
+tell_end(struct identity *i)
+{
+	const struct tokens_watcher *w = &i->tokens->watcher;
+
+	if (ends_soon(i) == 0 || i->told_end)
+		return;
+	i->told_end = true;
+	if (w->ending != NULL)
+		w->ending(w->arg, &i->id, i->r.refresh_expires);
 }
 
 /* --- answers to those who wait */
@@ -323,6 +346,7 @@ take_answer(struct identity *i, struct oauth_answer *a)
 		secret_free(&r->refresh);
 		r->refresh = a->refresh;
 		a->refresh = NULL;
+		r->refresh_expires = 0; /* that was said of the old one */
 	}
 	r->obtained = time(NULL);
 	r->expires = r->obtained + life;
@@ -414,6 +438,7 @@ begin(struct identity *i)
 		tell(i, false);
 	} else if (is_usable(i)) {
 		answer(i, NULL);
+		tell_end(i);
 	} else {
 		i->step = STEP_MARK;
 		i->unanswered = i->r.asked != 0;
@@ -440,6 +465,7 @@ advance(struct identity *i)
 		break;
 	case STEP_KEEP:
 		end_step(i, NULL);
+		tell_end(i);
 		break;
 	case STEP_ASK:
 	case STEP_NONE:
@@ -531,7 +557,7 @@ token_ends(struct tokens *t, const struct token_identity *id)
 	struct identity *i = find(t, id);
 	struct fault f;
 
-	return load(i, &f) ? i->r.refresh_expires : 0;
+	return load(i, &f) && !needs_sign_in(i) ? ends_soon(i) : 0;
 }
 
 void

@@ -74,8 +74,9 @@ enum token_standing {
 };
 enum token_standing token_standing(
     struct tokens *t, const struct token_identity *id, struct fault *f_r);
-/* When the refresh token ends, as far as the provider said (wall clock, 0: it
- * did not). */
+/* When the refresh token ends, if that is near (wall clock); 0: it is not, or
+ * the provider did not say. */
+#define TOKEN_ENDS_SOON (3 * 86400) /* seconds */
 int64_t token_ends(struct tokens *t, const struct token_identity *id);
 
 /* Who wants to know, told from the loop; each may be NULL. */
@@ -84,6 +85,10 @@ struct tokens_watcher {
 	 * id is valid in the call. */
 	void (*seen)(
 	    void *arg, const struct token_identity *id, bool signed_in);
+	/* It works still, but the provider said that it ends at that time (wall
+	 * clock), which is near; told once. */
+	void (*ending)(
+	    void *arg, const struct token_identity *id, int64_t when);
 	/* Nothing is under way any more. */
 	void (*settled)(void *arg);
 	void *arg;

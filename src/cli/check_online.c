@@ -294,6 +294,7 @@ begin(struct solo *s)
 	return c;
 }
 
+/* Tokens are those of the state; nothing is kept where there is none. */
 static bool
 run(struct solo *s)
 {

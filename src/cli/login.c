@@ -245,9 +245,9 @@ on_look(void *arg)
 	}
 	show(l, &news);
 	if (strcmp(news.state, "done") == 0) {
-		if (l->offline != NULL)
-			login_offline_go_on(l->offline);
 		printf("%s: signed in\n", l->name);
+		if (l->offline != NULL)
+			login_offline_resume(l->offline);
 		fail(l, EX_OK);
 	} else if (strcmp(news.state, "failed") == 0) {
 		fprintf(stderr, "mailhaul: %s: %s%s%s\n", l->name,

@@ -23,7 +23,7 @@ struct login_offline {
 	struct token_identity id;
 	struct tokens *tokens;
 	struct sign_in *sign_in;
-	struct store_pause pause; /* that was asked for last */
+	struct store_pause pause; /* that was read */
 };
 
 static const struct conf_server *
@@ -126,59 +126,49 @@ login_offline_paste(
 	return sign_in_paste(f->sign_in, text, why_r);
 }
 
-/* --- who shares the tokens goes on */
+/* --- those who wait for it */
 
 static void
 on_pause(void *arg, struct store_answer *a)
 {
 	struct login_offline *f = arg;
 
-	f->pause = (struct store_pause){ .by_hand = !a->ok };
-	if (a->ok)
-		f->pause = a->pause;
+	f->pause = a->ok ? a->pause : (struct store_pause){ 0 };
 	offline_answered(&f->offline);
 }
 
-static void
-on_saved(void *arg, struct store_answer *a)
-{
-	struct login_offline *f = arg;
-
-	if (!a->ok)
-		fprintf(stderr, "mailhaul: %s\n", a->fault.text);
-	offline_answered(&f->offline);
-}
-
-/* As the daemon does: what a person paused stays so. */
+/* A pause by hand stays. */
 static void
 end_pause(struct login_offline *f, const struct conf_server *server,
     const struct store_who *who)
 {
-	static const struct store_pause none;
-	struct token_identity own;
+	const struct store_done done = { on_pause, f };
+	struct token_identity id;
 
 	if (!conf_server_uses_token(server))
 		return;
-	own = server_identity(server);
-	if (!token_identity_same(&own, &f->id))
+	id = server_identity(server);
+	if (!token_identity_same(&id, &f->id))
 		return;
-	store_pause_load(
-	    f->offline.store, who, (struct store_done){ on_pause, f });
+	store_pause_load(f->offline.store, who, done);
 	offline_wait(&f->offline);
-	if (f->pause.by_hand || f->pause.failures == 0)
+	if (f->pause.failures == 0)
 		return;
-	store_pause_save(
-	    f->offline.store, who, &none, (struct store_done){ on_saved, f });
+	f->pause = (struct store_pause){ .by_hand = f->pause.by_hand };
+	store_pause_save(f->offline.store, who, &f->pause, done);
 	offline_wait(&f->offline);
 }
 
 void
-login_offline_go_on(struct login_offline *f)
+login_offline_resume(struct login_offline *f)
 {
 	const struct conf *c = f->conf;
 	struct fault why;
 	int code;
 
+	/* Before the first start there is nothing to wait. */
+	if (f->offline.dir.fresh)
+		return;
 	f->offline.store = store_open(&f->offline.dir, false, &code, &why);
 	if (f->offline.store == NULL) {
 		fprintf(stderr, "mailhaul: %s\n", why.text);

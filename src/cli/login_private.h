@@ -36,8 +36,9 @@ void login_offline_look(
 /* False: why_r. */
 bool login_offline_paste(
     struct login_offline *f, struct span text, struct fault *why_r);
-/* Somebody has signed in: ends the pauses that waited for it. */
-void login_offline_go_on(struct login_offline *f);
+/* Somebody has signed in: what waits for that is tried at once by the next who
+ * runs. */
+void login_offline_resume(struct login_offline *f);
 void login_offline_end(struct login_offline **f);
 
 #endif

@@ -95,7 +95,7 @@ say_next(const struct setup *s)
 		printf("  mailhaul login %s\n", name);
 	if (!s->no_login && s->makes_destination && setup_uses_token(s, true))
 		printf("  mailhaul login %s\n", s->answers[SETUP_TO_NAME]);
-	if (!s->no_check)
+	if (!s->no_check && setup_uses_token(s, false))
 		printf("  mailhaul check --online %s\n", name);
 }
 
@@ -134,8 +134,10 @@ try_it(struct setup *s)
 	int code = EX_OK;
 
 	if (wrote_credentials(s) && (runs || s->sealed)) {
+		if (!s->no_check)
+			code = setup_rehearse(s);
 		say_next(s);
-		return EX_OK;
+		return code;
 	}
 	/* Where systemd would put them; nobody else is told. */
 	if (wrote_credentials(s))

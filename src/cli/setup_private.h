@@ -7,6 +7,7 @@
  *   setup_terminal.c  lines from a person, passwords without an echo
  *   setup_write.c     the files, all of them or none
  *   setup_seal.c      a secret that only systemd can read
+ *   setup_rehearse.c  the test, before the service has the secrets
  *
  * Nothing is written before everything is known.
  */
@@ -105,6 +106,14 @@ struct secret *setup_secret_file(const char *path);
 int setup_write(struct setup *s);
 /* Whether secrets go where systemd finds them at the next start. */
 bool setup_is_service(const struct setup *s);
+/* Whether there are files that one of that name would have: a setup that was
+ * killed leaves some, and nothing is written over. */
+bool setup_has_files(const struct setup *s, const char *name);
+
+/* --- setup_rehearse.c */
+
+/* Tests what has a new password; an exit code, it was said how it went. */
+int setup_rehearse(const struct setup *s);
 
 /* --- setup_seal.c */
 

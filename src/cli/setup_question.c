@@ -109,11 +109,21 @@ is_taken(const struct conf *c, const char *name)
 	return false;
 }
 
+/* An account and its destination have their secrets in one folder. */
+static bool
+is_free(const struct setup *s, const char *name)
+{
+	const char *account = s->answers[SETUP_NAME];
+
+	return !is_taken(s->have, name) && !setup_has_files(s, name) &&
+	       (account == NULL || strcmp(account, name) != 0);
+}
+
 static const char *
 free_name(const struct setup *s, const char *word, char buf[PROPOSAL_MAX])
 {
 	snprintf(buf, PROPOSAL_MAX, "%s", word);
-	for (unsigned n = 2; is_taken(s->have, buf); n++)
+	for (unsigned n = 2; !is_free(s, buf); n++)
 		snprintf(buf, PROPOSAL_MAX, "%s-%u", word, n);
 	return buf;
 }
@@ -353,6 +363,32 @@ is_legal(const struct question *q, const char *answer)
 	return false;
 }
 
+static bool
+is_same(const char *a, const char *b)
+{
+	return a != NULL && strcasecmp(a, b) == 0;
+}
+
+/* The mailbox itself is found by conf_check() only when its address is the
+ * user, and after the last question. */
+static bool
+is_circle(const struct setup *s, int i, const char *answer)
+{
+	bool circle =
+	    i == SETUP_TO && (is_same(s->answers[SETUP_ADDRESS], answer) ||
+				 is_same(s->answers[SETUP_USER], answer));
+
+	for (size_t n = 0;
+	     i == SETUP_TO && s->have != NULL && n < s->have->naccounts; n++)
+		circle =
+		    circle || is_same(s->have->accounts[n].server.user, answer);
+	if (circle)
+		fputs("mailhaul: --to: mail to this address would be fetched "
+		      "again and go round in a circle\n",
+		    stderr);
+	return circle;
+}
+
 static int
 input_ended(void)
 {
@@ -363,8 +399,9 @@ input_ended(void)
 }
 
 static int
-ask_person(const struct question *q, const char *proposal, char **answer)
+ask_person(struct setup *s, int i, const char *proposal)
 {
+	const struct question *q = &questions[i];
 	char prompt[512];
 
 	if (*proposal != '\0')
@@ -381,8 +418,9 @@ ask_person(const struct question *q, const char *proposal, char **answer)
 			free(line);
 			line = mem_strdup(proposal);
 		}
-		if (*line != '\0' && is_legal(q, line)) {
-			*answer = line;
+		if (*line != '\0' && is_legal(q, line) &&
+		    !is_circle(s, i, line)) {
+			s->answers[i] = line;
 			return EX_OK;
 		}
 		free(line);
@@ -397,12 +435,15 @@ ask_one(struct setup *s, int i)
 	const char *proposal;
 
 	if (s->answers[i] != NULL)
-		return is_legal(q, s->answers[i]) ? EX_OK : EX_USAGE;
+		return is_legal(q, s->answers[i]) &&
+		               !is_circle(s, i, s->answers[i])
+		           ? EX_OK
+		           : EX_USAGE;
 	proposal = q->propose != NULL ? q->propose(s, buf) : NULL;
 	if (proposal == NULL)
 		return EX_OK;
 	if (s->terminal)
-		return ask_person(q, proposal, &s->answers[i]);
+		return ask_person(s, i, proposal);
 	if (*proposal == '\0')
 		return cli_usage_error("setup wants %s", q->flag);
 	s->answers[i] = mem_strdup(proposal);

@@ -52,6 +52,24 @@ static char *__attribute__((format(printf, 1, 2))) format(const char *fmt, ...)
 	return text;
 }
 
+bool
+setup_has_files(const struct setup *s, const char *name)
+{
+	char *copy = mem_strdup(s->options->conf_file);
+	const char *folder = dirname(copy);
+	char *paths[] = { format("%s/conf.d/%s.conf", folder, name),
+		format("%s/secrets/%s", folder, name),
+		format("%s/sealed/%s", folder, name) };
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		found = found || access(paths[i], F_OK) == 0;
+		free(paths[i]);
+	}
+	free(copy);
+	return found;
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 static int
@@ -84,11 +102,11 @@ take_back(struct made *m)
 static int
 make_folder(struct made *m, const char *path, mode_t mode)
 {
-	if (mkdir(path, mode) == 0)
-		note_made(m, path);
-	else if (errno != EEXIST)
-		return complain(path);
-	return EX_OK;
+	if (mkdir(path, mode) != 0)
+		return errno == EEXIST ? EX_OK : complain(path);
+	note_made(m, path);
+	/* The user of the service gets in, whatever the mask of root is. */
+	return chmod(path, mode) == 0 ? EX_OK : complain(path);
 }
 
 static bool
@@ -106,21 +124,30 @@ write_all(int fd, struct span s)
 	return true;
 }
 
+/* fd: of the new file, or -1 and errno says why there is none. */
 static int
-make_file(struct made *m, const char *path, mode_t mode, struct span text)
+fill_file(
+    struct made *m, int fd, const char *path, mode_t mode, struct span text)
 {
-	int fd = open(
-	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	int code = EX_OK;
 
 	if (fd < 0)
 		return complain(path);
 	note_made(m, path);
-	if (!write_all(fd, text) || fsync(fd) != 0)
+	if (fchmod(fd, mode) != 0 || !write_all(fd, text) || fsync(fd) != 0)
 		code = complain(path);
 	if (close(fd) != 0 && code == EX_OK)
 		code = complain(path);
 	return code;
+}
+
+static int
+make_file(struct made *m, const char *path, mode_t mode, struct span text)
+{
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fill_file(m, fd, path, mode, text);
 }
 
 static int
@@ -415,9 +442,11 @@ static int
 make_draft(
     struct setup *s, struct made *m, const char *folder, const char *secrets)
 {
-	char *draft = format("%s/.%s.new", folder, s->answers[SETUP_NAME]);
+	/* One that a death left there is not in the way. */
+	char *draft = format("%s/.setup-XXXXXX", folder);
 	char *text = make_text(s, secrets);
-	int code = make_file(m, draft, 0644, span_str(text));
+	int fd = mkostemp(draft, O_CLOEXEC);
+	int code = fill_file(m, fd, draft, 0644, span_str(text));
 
 	if (code == EX_OK)
 		code = examine(s, draft);

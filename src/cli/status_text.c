@@ -110,6 +110,18 @@ put_reason(struct canvas *c, const json_t *o)
 	canvas_end_line(c);
 }
 
+static void
+put_warning(struct canvas *c, const json_t *o)
+{
+	const char *warning = text_of(o, "warning");
+
+	if (warning[0] == '\0')
+		return;
+	canvas_put(c, CANVAS_PLAIN, "    ");
+	canvas_put(c, CANVAS_WARN, "%s", warning);
+	canvas_end_line(c);
+}
+
 /* --- the message that is on its way */
 
 /* What is drawn, and what it is compared with. */
@@ -253,6 +265,7 @@ put_account(const struct picture *g, const json_t *o)
 	put_count(c, o, "in_doubt", CANVAS_WARN, COUNT_COLUMNS);
 	canvas_end_line(c);
 	put_reason(c, o);
+	put_warning(c, o);
 	json_array_foreach(json_object_get(o, "mailboxes"), i, box)
 	    put_mailbox(g, o, box);
 }
@@ -275,6 +288,7 @@ put_destination(const struct picture *g, const json_t *o)
 	put_count(c, o, "connections", CANVAS_PLAIN, COUNT_COLUMNS);
 	canvas_end_line(c);
 	put_reason(c, o);
+	put_warning(c, o);
 	if (json_is_object(p.message))
 		put_progress(g, &p, text_of(p.message, "account"));
 }

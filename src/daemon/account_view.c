@@ -51,12 +51,17 @@ reason_of(const struct account *a)
 static void
 view_sign_in(const struct account *a, struct view_account *v)
 {
-	const char *words = sign_in_words(
-	    a->ctx->tokens, &a->config->server, a->config->name, a->words);
+	bool soon;
+	const char *words = sign_in_words(a->ctx->tokens, &a->config->server,
+	    a->config->name, a->words, &soon);
 
 	if (words == NULL || strcmp(v->state, "paused") == 0 ||
 	    strcmp(v->state, "polling") == 0)
 		return;
+	if (soon) {
+		v->warning = words;
+		return;
+	}
 	v->state = "sign-in";
 	v->reason = words;
 }

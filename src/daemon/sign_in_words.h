@@ -16,8 +16,8 @@ struct tokens;
 
 #define SIGN_IN_WORDS_MAX (FAULT_TEXT_MAX + 160)
 
-/* NULL: nobody needs to sign in.  Else dst. */
+/* NULL: nobody needs to sign in, now or soon (*soon_r).  Else dst. */
 const char *sign_in_words(struct tokens *t, const struct conf_server *server,
-    const char *name, char dst[SIGN_IN_WORDS_MAX]);
+    const char *name, char dst[SIGN_IN_WORDS_MAX], bool *soon_r);
 
 #endif

@@ -143,6 +143,7 @@ account_json(const struct supervisor *s, const struct counts *c, size_t i)
 	set_text(o, "host", v.host);
 	set_text(o, "state", v.state);
 	set_text(o, "reason", v.reason);
+	set_text(o, "warning", v.warning);
 	set_time(o, "last_success", v.last_success);
 	set_time(o, "next_poll", v.next_poll);
 	set_int(o, "failures", v.failures);
@@ -172,6 +173,7 @@ destination_json(const struct supervisor *s, size_t i)
 	set_text(o, "host", v.host);
 	set_text(o, "state", v.state);
 	set_text(o, "reason", v.reason);
+	set_text(o, "warning", v.warning);
 	set_time(o, "last_success", v.last_success);
 	set_time(o, "next_try", v.next_try);
 	set_int(o, "failures", v.failures);

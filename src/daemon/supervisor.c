@@ -323,9 +323,11 @@ supervisor_new(const struct supervisor_options *o)
 	    .host = s->host,
 	});
 	s->context.alerts = s->alerts;
-	tokens_watch(o->tokens,
-	    &(struct tokens_watcher){
-		.seen = supervisor_seen, .settled = on_settled, .arg = s });
+	tokens_watch(
+	    o->tokens, &(struct tokens_watcher){ .seen = supervisor_seen,
+			   .ending = supervisor_ending,
+			   .settled = on_settled,
+			   .arg = s });
 	set_alerts(s);
 	supervisor_build(s, s->conf);
 	tell_killers(s);

@@ -82,6 +82,9 @@ void supervisor_replace(struct supervisor *s, struct conf *fresh);
 void supervisor_seen(
     void *arg, const struct token_identity *id, bool signed_in);
 
+void supervisor_ending(
+    void *arg, const struct token_identity *id, int64_t when);
+
 /* supervisor_world.c */
 /* What stands in fresh becomes the world: what may stay, stays, and the rest
  * retires.  The old configuration is still s->conf. */

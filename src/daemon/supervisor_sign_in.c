@@ -14,6 +14,7 @@
 #include "daemon/alert.h"
 #include "relay/server.h"
 #include "relay/sink.h"
+#include "relay/trace.h"
 
 static bool
 shares(const struct conf_server *server, const struct token_identity *id)
@@ -85,4 +86,27 @@ supervisor_seen(void *arg, const struct token_identity *id, bool signed_in)
 		    f.text);
 		alert_sign_in(s->alerts, name, &f);
 	}
+}
+
+void
+supervisor_ending(void *arg, const struct token_identity *id, int64_t when)
+{
+	struct supervisor *s = arg;
+	const char *name = first_name(s, id);
+	struct log_event e = {
+		.priority = LOG_WARNING,
+		.message_id = LOG_ID_SIGN_IN,
+		.account = name,
+	};
+	char date[TRACE_DATE_SIZE];
+	struct fault f;
+
+	if (name == NULL)
+		return;
+	trace_date(when, date);
+	fault_set(&f, FAULT_ACCOUNT, FAULT_LATER, "sign-in",
+	    "it works until %s", date);
+	log_event(&e, "%s: sign in again: mailhaul login %s (%s)", name, name,
+	    f.text);
+	alert_sign_in(s->alerts, name, &f);
 }

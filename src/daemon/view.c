@@ -83,11 +83,16 @@ state_of(const struct sink_status *st)
 static void
 view_sign_in(const struct gate *g, struct view_destination *v)
 {
+	bool soon;
 	const char *words = sign_in_words(g->supervisor->o.tokens,
-	    &g->config->server, g->config->name, g->words);
+	    &g->config->server, g->config->name, g->words, &soon);
 
 	if (words == NULL || strcmp(v->state, "paused") == 0)
 		return;
+	if (soon) {
+		v->warning = words;
+		return;
+	}
 	v->state = "sign-in";
 	v->reason = words;
 }

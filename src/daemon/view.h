@@ -39,7 +39,8 @@ struct view_account {
 	 * "failing": left alone after a failure, "asks": a person must decide,
 	 * "sign-in": a person must sign in (mailhaul login) */
 	const char *state;
-	const char *reason; /* of the last failure; empty: none */
+	const char *reason;  /* of the last failure; empty: none */
+	const char *warning; /* it works still; NULL: none */
 	int64_t last_success, next_poll;
 	unsigned failures; /* in a row */
 	const struct tally_account *tally;
@@ -51,7 +52,7 @@ struct view_destination {
 	/* "idle", "connecting", "sending", "paused" by hand, "failing",
 	 * "sign-in" */
 	const char *state;
-	const char *reason;
+	const char *reason, *warning;
 	int64_t last_success, next_try;
 	unsigned failures, connections;
 	size_t queued; /* messages downloaded and waiting for it */

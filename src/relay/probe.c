@@ -73,6 +73,13 @@ split(const struct fault *f, char *text, size_t cap, const char **words_r,
 		snprintf(text, cap, "%.*s", (int)n, f->text);
 }
 
+static const char *
+name_of(const struct probe *p)
+{
+	return p->o.account != NULL ? p->o.account->name
+	                            : p->o.destination->name;
+}
+
 /* Nobody is left without a word. */
 static const char *
 last_resort(const struct fault *f)
@@ -88,6 +95,7 @@ probe_failed(struct probe *p, enum step step, const char *folder,
     const struct fault *f, const char *cure)
 {
 	char text[FAULT_TEXT_MAX], words[FAULT_TEXT_MAX];
+	char hint[PROBE_TEXT_MAX];
 	struct probe_report r = {
 		.step = step,
 		.folder = folder,
@@ -100,6 +108,9 @@ probe_failed(struct probe *p, enum step step, const char *folder,
 
 	if (f == &p->no_login && f->hint == NULL)
 		r.cure = p->resume;
+	/* Behind "; ". */
+	if (f->sign_in && f->hint == NULL && cure == NULL)
+		r.cure = fault_hint(f, name_of(p), hint, sizeof(hint)) + 2;
 	split(f, text, sizeof(text), &r.words, words);
 	probe_report(p, &r);
 }
@@ -199,13 +210,6 @@ on_passed(
 }
 
 /* --- whether a login may be tried */
-
-static const char *
-name_of(const struct probe *p)
-{
-	return p->o.account != NULL ? p->o.account->name
-	                            : p->o.destination->name;
-}
 
 static void
 forbid_login(struct probe *p)

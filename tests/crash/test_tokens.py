@@ -64,8 +64,6 @@ class Rotation:
             server.__exit__()
 
     def run(self, plan=None):
-        self.haul.later() if os.path.exists(
-            os.path.join(self.haul.state, "state.db")) else None
         return self.haul.run(plan)
 
     def recover(self):

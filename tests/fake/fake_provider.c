@@ -12,6 +12,7 @@
 #include "auth/wipe.h"
 
 struct fake_provider fake_provider;
+int64_t fake_refresh_life;
 
 /* --- oauth_request */
 
@@ -98,6 +99,7 @@ fake_provider_tokens(const char *access, const char *refresh, int64_t life)
 	struct oauth_answer a = { .outcome = OAUTH_GOOD, .expires_in = life };
 
 	a.access = secret_new(span_str(access));
+	a.refresh_expires_in = fake_refresh_life;
 	if (refresh != NULL)
 		a.refresh = secret_new(span_str(refresh));
 	give(&a, NULL);

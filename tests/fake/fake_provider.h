@@ -20,6 +20,9 @@ struct fake_provider {
 extern struct fake_provider fake_provider;
 
 /* What the question that waits is answered with; access NULL: an error. */
+/* Seconds that the next refresh token is said to be good; 0: nothing is said.
+ */
+extern int64_t fake_refresh_life;
 void fake_provider_tokens(
     const char *access, const char *refresh, int64_t life);
 void fake_provider_error(enum oauth_outcome outcome);

@@ -31,6 +31,7 @@ class Provider:
     def __init__(self, certs, cert="server"):
         self.life, self.interval, self.code_life = 3600, 1, 900
         self.rotates = True
+        self.more = {}         # in the answer
         self.script, self.device_script = [], []
         self.approved = None   # of the device: None, True or an error
         self.numbers = itertools.count(1)
@@ -135,7 +136,7 @@ class Provider:
                 self.refresh = "refreshtoken%d" % number
             return {"access_token": token, "token_type": "Bearer",
                     "expires_in": self.life, "scope": SCOPE,
-                    "refresh_token": self.refresh}
+                    "refresh_token": self.refresh, **self.more}
 
     def use_refresh(self, token):
         with self.lock:

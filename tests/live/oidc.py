@@ -9,9 +9,11 @@ import os
 import re
 import shutil
 import ssl
+import subprocess
 import urllib.parse
 import urllib.request
 
+import haul as installation
 import servers
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir,
@@ -118,6 +120,46 @@ class Browser:
             url = urllib.parse.urljoin(url, form.action)
             data = urllib.parse.urlencode(fields).encode()
         raise AssertionError("no end of forms: %s\n%s" % (url, text))
+
+
+class Login:
+    """mailhaul login, while somebody signs in where it says."""
+
+    def __init__(self, haul, *argv):
+        haul.write()
+        self.log = os.path.join(haul.path, "login.log")
+        with open(self.log, "wb") as out:
+            self.process = subprocess.Popen(
+                [installation.MAILHAUL, "-c", haul.conf, "--state", haul.state,
+                 "login", *argv], stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.STDOUT, env=haul.env(),
+                start_new_session=True)
+
+    def text(self):
+        with open(self.log, encoding="utf-8") as f:
+            return f.read()
+
+    def url(self):
+        def look():
+            assert self.process.poll() is None, self.text()
+            return re.search(r"https://\S+", self.text())
+        return servers.wait_for("an address", look).group()
+
+    def end(self, expect=installation.OK):
+        code = self.process.wait(60)
+        assert code == expect, (code, self.text())
+        return self.text()
+
+
+def sign_in(haul, certs, user, name="old", how="--device"):
+    login = Login(haul, name, how)
+    url = login.url()
+    if how == "--device" and "user_code" not in url:
+        code = servers.wait_for("a code", lambda: re.search(
+            r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", login.text())).group()
+        url += "?user_code=" + code
+    Browser(user, certs).visit(url)
+    return login.end()
 
 
 OAUTH_CONF = """

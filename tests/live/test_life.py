@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Twelve hours of a daemon, against Dovecot and Postfix, with a clock that
-leaps from one timer to the next (clock.c) and is set wrong in between.
+leaps from one timer to the next (clock.c) and is set wrong in between; and
+twelve hours with access tokens that are good for one.
 
 The servers keep the real time.  Nothing depends on how long anything takes: the
 clock stands while anybody works.
@@ -14,6 +15,7 @@ import time
 import pytest
 
 import corpus
+import oidc
 import servers
 from fakes import RecordingSmtp
 from servers import wait_for
@@ -209,3 +211,38 @@ def test_twelve_hours(world, haul, user, library, tmp_path):
         tries = picky.tries[subject]
         assert len(tries) <= 7
         assert tries[-1] <= until + 3.4 * HOUR + 17 * MINUTE
+
+
+def test_twelve_tokens(haul, user, library, tmp_path):
+    """An access token is good for an hour: a poll that comes later buys a new
+    one, and nobody notices."""
+    with oidc.OidcWorld(HOUR) as world:
+        options = world.provider.options(user=user)
+        haul.certs = world.certs
+        haul.options.update(connect_timeout="10m", reply_timeout="1h",
+                            dot_timeout="1h", host_spacing="0s")
+        haul.destination(world.postfix.ports["submissions"], tls="implicit",
+                         ca_file=world.certs.ca, **{
+                             **options,
+                             "recipient": "inbox-%s@example.test" % user})
+        haul.account("old", "imap", world.dovecot.ports["imaps"],
+                     interval="15m", idle=False, **options)
+        oidc.sign_in(haul, world.certs, user)
+        clock = Clock(tmp_path / "clock", library, haul)
+        box = world.dovecot.mailbox(user)
+        inbox = world.dovecot.mailbox("inbox-" + user)
+        before = len(world.provider.answers("refresh_token", "200"))
+        running = haul.start()
+        for hour in range(12):
+            box.add(corpus.header(hour, "hour %d" % hour) + b"\r\nx\r\n")
+            clock.advance((hour + 1) * HOUR)
+            wait_for("hour %d" % hour, lambda n=hour: len(inbox) > n, LONG)
+        clock.put("gate", int(1e12))
+        result = running.stop(LONG)
+        bought = len(world.provider.answers("refresh_token", "200")) - before
+        assert not world.provider.answers("invalid")
+    print("12 hours: %d tokens bought, %d sessions"
+          % (bought, clock.get("sessions")))
+    assert 10 <= bought <= 14
+    assert result.log.count(": relayed ") == 12
+    assert not result.lines("refused") and not result.lines("sign in")

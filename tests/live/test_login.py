@@ -284,7 +284,6 @@ def test_alone(outlook, provider, source, recorder):
     """Without a daemon; for a timer, and once for many runs."""
     result = outlook.once(expect=FAILED)
     assert result.lines("mailhaul login outlook")
-    outlook.later()
     sign_in(outlook, provider)
     outlook.once()
     outlook.once()
@@ -478,7 +477,6 @@ def test_lost_file(outlook, provider):
         f.write('{"version": 1, "refresh_token": "')
     result = outlook.once(expect=FAILED)
     assert result.lines("no file of tokens"), result.log
-    outlook.later()
     sign_in(outlook, provider)
     outlook.once()
 
@@ -498,3 +496,17 @@ def test_check_online(outlook, provider):
     result = outlook.command("check", "--online", "outlook")
     assert result.code == OK, result.log
     assert running.stop().code == OK
+
+
+def test_ends_soon(outlook, provider, recorder):
+    """The provider said when: people know before."""
+    provider.more = {"refresh_token_expires_in": 86400}
+    sign_in(outlook, provider)
+    running = start(outlook)
+    wait_for("the message", lambda: len(recorder.accepted()) == 1)
+    wait_for("the state", lambda: shown(outlook)["state"] == "waiting")
+    assert shown(outlook)["warning"].startswith(
+        "sign in again: mailhaul login outlook (it works until ")
+    assert "it works until" in outlook.command("status").log
+    result = running.stop()
+    assert len(result.lines("it works until")) == 1

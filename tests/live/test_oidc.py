@@ -52,52 +52,12 @@ def arrived(idp, user):
                   for n in re.findall(rb"^Subject: letter (\d+)", raw, re.M))
 
 
-class Login:
-    """mailhaul login, while somebody signs in where it says."""
-
-    def __init__(self, haul, *argv):
-        haul.write()
-        self.log = os.path.join(haul.path, "login.log")
-        with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(
-                [haul_module.MAILHAUL, "-c", haul.conf, "--state", haul.state,
-                 "login", *argv], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.STDOUT, env=haul.env(),
-                start_new_session=True)
-
-    def text(self):
-        with open(self.log, encoding="utf-8") as f:
-            return f.read()
-
-    def url(self):
-        def look():
-            assert self.process.poll() is None, self.text()
-            return re.search(r"https://\S+", self.text())
-        return wait_for("an address", look).group()
-
-    def end(self, expect=haul_module.OK):
-        code = self.process.wait(60)
-        assert code == expect, (code, self.text())
-        return self.text()
-
-
-def sign_in(haul, idp, user, name="old", how="--device"):
-    login = Login(haul, name, how)
-    url = login.url()
-    if how == "--device" and "user_code" not in url:
-        code = wait_for("a code", lambda: re.search(
-            r"\b[A-Z0-9]{4}-[A-Z0-9]{4}\b", login.text())).group()
-        url += "?user_code=" + code
-    oidc.Browser(user, idp.certs).visit(url)
-    return login.end()
-
-
 @pytest.mark.parametrize("how", ["--device", "--browser"])
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 def test_one_sign_in_serves_both_ends(home, idp, user, protocol, how):
     add(home, idp, user, protocol)
     fill(idp, user, 0, 12)
-    sign_in(home, idp, user, how=how)
+    oidc.sign_in(home, idp.certs, user, how=how)
     home.once()
     wait_for("all", lambda: arrived(idp, user) == list(range(12)))
     refused = idp.provider.answers("invalid")
@@ -108,7 +68,7 @@ def test_one_sign_in_serves_both_ends(home, idp, user, protocol, how):
 def test_each_mechanism(home, idp, user, mechanism):
     add(home, idp, user, "imap", auth=mechanism)
     fill(idp, user, 0, 3)
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     home.once()
     wait_for("all", lambda: arrived(idp, user) == [0, 1, 2])
 
@@ -116,7 +76,7 @@ def test_each_mechanism(home, idp, user, mechanism):
 def test_tokens_expire_all_the_time(home, idp, user):
     """Forty seconds of polls with tokens that live for four."""
     add(home, idp, user, "imap")
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     before = len(idp.provider.answers("refresh_token", "200"))
     running = home.start()
     for i in range(4):
@@ -138,7 +98,7 @@ def test_signs_in_through_the_daemon(home, idp, user):
     running = home.start()
     wait_for("a word about it", lambda: "mailhaul login old" in running.text())
     assert "mailhaul login old" in home.command("status").log
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     wait_for("all", lambda: arrived(idp, user) == [0, 1, 2, 3])
     assert "mailhaul login" not in home.command("status").log
     running.stop()
@@ -147,7 +107,7 @@ def test_signs_in_through_the_daemon(home, idp, user):
 def test_a_revoked_token_stops_nobody_else(home, idp, user):
     """Somebody takes the permission back at the provider."""
     add(home, idp, user, "imap")
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     home.once()
     for path, _, names in os.walk(os.path.join(home.state, "tokens")):
         for name in names:
@@ -158,7 +118,7 @@ def test_a_revoked_token_stops_nobody_else(home, idp, user):
     fill(idp, user, 0, 2)
     wait_for("the end of the token", lambda: "mailhaul login old" in
              home.once(expect=None).log)
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     home.once(expect=None)
     home.later()
     home.once()
@@ -185,7 +145,7 @@ def test_killed_at_any_time_of_a_rotation(home, idp, user):
     before.  The next one logs in; or the answer was lost on its way, which
     nobody can know: then it says so, asks for a new sign-in, and goes on."""
     add(home, idp, user, "imap")
-    sign_in(home, idp, user)
+    oidc.sign_in(home, idp.certs, user)
     lost = refreshed = 0
     for i in range(30):
         fill(idp, user, i, 1)
@@ -202,7 +162,7 @@ def test_killed_at_any_time_of_a_rotation(home, idp, user):
         if result.code != haul_module.OK:
             assert "mailhaul login old" in result.log
             lost += 1
-            sign_in(home, idp, user)
+            oidc.sign_in(home, idp.certs, user)
             home.later()
             home.once()
     wait_for("all", lambda: len(set(arrived(idp, user))) == 30)

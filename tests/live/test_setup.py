@@ -12,6 +12,7 @@ import time
 import pytest
 
 import corpus
+import servers
 from haul import CONFIG, MAILHAUL, OK, Result
 from servers import PASSWORD, wait_for
 from test_relay import compare, inbox_of
@@ -135,6 +136,58 @@ def test_reloads_the_daemon(world, haul, user):
     running.stop()
 
 
+def modes(path):
+    return {name: os.stat(os.path.join(path, name)).st_mode & 0o7777
+            for name in tree(path)}
+
+
+def test_whatever_the_mask_is(haul):
+    """The user of the service is another one, and reads the configuration."""
+    haul.conf = os.path.join(haul.path, "etc", "mailhaul.conf")
+    before = os.umask(0o077)
+    try:
+        set_up(haul, "me@home.example", "--host", "h", "--no-check",
+               "--password-stdin", "--to", "you@x.example", "--to-host", "h",
+               "--to-password-stdin", given=b"one\ntwo\n")
+    finally:
+        os.umask(before)
+    # The account is home, so its destination is not.
+    assert modes(os.path.dirname(haul.conf)) == {
+        "mailhaul.conf": 0o644, "conf.d": 0o755, "conf.d/home.conf": 0o644,
+        "secrets": 0o700, "secrets/home": 0o600, "secrets/home-2": 0o600}
+
+
+@pytest.fixture(scope="session")
+def deadly_link(tmp_path_factory):
+    """A library whose link() is the end of the process."""
+    folder = tmp_path_factory.mktemp("link")
+    source, library = str(folder / "link.c"), str(folder / "link.so")
+    with open(source, "w", encoding="utf-8") as f:
+        f.write("#include <signal.h>\n#include <unistd.h>\n"
+                "int link(const char *a, const char *b)\n"
+                "{ (void)a; (void)b; return kill(getpid(), SIGKILL); }\n")
+    servers.run(servers.tool("cc"), "-shared", "-fPIC", "-o", library, source)
+    return library
+
+
+def test_killed_while_it_writes(haul, deadly_link):
+    """What is left of it is not read, and not in the way of the next."""
+    words = ["me@old.example", "--host", "h", "--no-check", "--to",
+             "you@x.example", "--to-host", "h", "--password-stdin",
+             "--to-password-stdin"]
+    os.makedirs(haul.state, mode=0o700)
+    done = subprocess.run(argv(haul, *words), input=b"one\ntwo\n",
+                          env=dict(haul.env(), LD_PRELOAD=deadly_link),
+                          timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    left = tree(haul.path)
+    assert "secrets/old" in left and "secrets/home" in left
+    assert not [name for name in left if name.endswith("old.conf")]
+    set_up(haul, *words, given=b"one\ntwo\n")
+    assert haul.check().code == OK
+    assert "conf.d/old-2.conf" in tree(haul.path)
+
+
 @pytest.mark.parametrize("what, words, given, code", [
     ("no password", [], b"", USAGE),
     ("input ends", ["--password-stdin", "--to-password-stdin"], b"one\n",
@@ -147,8 +200,8 @@ def test_reloads_the_daemon(world, haul, user):
     ("a password in the arguments", ["--password", "secret"], b"", USAGE),
     ("a relative program", ["--password-command", "/bin/true",
                     "--to-password-command", "relative"], b"", CONFIG),
-    ("a folder is in the way", ["--password-stdin", "--to-password-stdin"],
-     b"one\ntwo\n", CANT_CREATE),
+    ("a folder is in the way", ["--password-stdin", "--to-password-stdin",
+                                "--to-name", "home"], b"one\ntwo\n", CANT_CREATE),
 ])
 def test_leaves_nothing(world, haul, user, what, words, given, code):
     if what == "a folder is in the way":
@@ -168,6 +221,9 @@ def test_says_what_is_missing(haul):
             haul, *words, expect=USAGE).log
     assert "there is no provider outlok; is outlook meant?" in set_up(
         haul, "me@example.test", "--provider", "outlok", expect=USAGE).log
+    assert "go round in a circle" in set_up(
+        haul, "me@example.test", "--host", "h", "--user", "me", "--to",
+        "ME@example.test", expect=USAGE).log
     icloud = set_up(haul, "me@icloud.com", "--protocol", "pop3",
                     "--to", "x@icloud.com", "--password-command", "/bin/true",
                     "--to-password-command", "/bin/true", expect=CONFIG)
@@ -277,16 +333,44 @@ def test_in_a_terminal(world, haul, user):
     compare(relay(world, haul, user), [raw])
 
 
-def test_a_person_gives_up(haul):
+QUESTIONS = (
+    ("Address of the mailbox: ", "me@old.example"),
+    ("lists them) [custom]: ", ""), ("imap or pop3 [imap]: ", ""),
+    ("Server of the mailbox: ", "h"), ("[me@old.example]: ", ""),
+    ("[old]: ", ""), ("[new]: ", ""), ("[keep]: ", ""), ("[new]: ", ""),
+    ("where you read your mail: ", "ME@old.example"),
+    ("where you read your mail: ", "you@x.example"),
+    ("Its provider [custom]: ", ""), ("Its submission server: ", "h"),
+    ("[implicit]: ", ""), ("[you@x.example]: ", ""), ("[home]: ", ""),
+    ("Password of the mailbox (not shown): ", "one"),
+    ("Password at the destination (not shown): ", "two"),
+)
+
+
+@pytest.mark.parametrize("key, signalled", [(b"\x04", False),
+                                            (b"\x03", True)])
+def test_a_person_gives_up(haul, key, signalled):
+    """At each question, by the end of the input and by an interrupt."""
     os.makedirs(haul.state, mode=0o700)
     before = tree(haul.path)
-    t = Terminal(argv(haul, "me@example.test", "--provider", "custom",
-                      "--host", "h"), haul.env())
-    t.expect("imap or pop3 [imap]: ")
-    os.write(t.fd, b"\x04")
-    status, text = t.end()
-    assert os.WEXITSTATUS(status) == NO_INPUT and "nothing was written" in text
-    assert tree(haul.path) == before
+    for last in range(len(QUESTIONS)):
+        t = Terminal(argv(haul), haul.env())
+        for question, answer in QUESTIONS[:last]:
+            if "not shown" in question:
+                t.hidden(question, answer)
+            else:
+                t.answer(question, answer)
+        t.expect(QUESTIONS[last][0])
+        if "not shown" in QUESTIONS[last][0]:
+            wait_for("no echo", lambda t=t: not t.echoes(), 60)
+        os.write(t.fd, key)
+        status, text = t.end()
+        if signalled:
+            assert os.WTERMSIG(status) == signal.SIGINT, QUESTIONS[last]
+        else:
+            assert os.WEXITSTATUS(status) == NO_INPUT, QUESTIONS[last]
+            assert "nothing was written" in text
+        assert tree(haul.path) == before, QUESTIONS[last]
 
 
 def test_a_signal_brings_the_echo_back(haul):

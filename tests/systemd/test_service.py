@@ -2,6 +2,7 @@
 """mailhauld.service as systemd runs it."""
 import collections
 import fcntl
+import glob
 import os
 import re
 import signal
@@ -161,28 +162,38 @@ def test_no_secrets_at_all(world, service, user):
     assert service.is_("active")
 
 
+def set_up(world, user, *words, given):
+    """Its output; it was tried, with what only systemd can read by now."""
+    done = subprocess.run(
+        ["mailhaul", "setup", user + "@example.test", "--provider", "custom",
+         "--host", "localhost", "--port", str(world.dovecot.ports["imaps"]),
+         "--ca-file", world.certs.ca, "--user", user, "--name", user,
+         "--first", "all", "--password-stdin", *words],
+        input="".join(word + "\n" for word in given), encoding="utf-8",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert "systemctl restart mailhauld" in done.stdout
+    assert done.stdout.count("it works") == len(given), done.stdout
+    assert not [word for word in given if word in done.stdout]
+    assert not glob.glob("/run/mailhaul-setup-*")
+
+
 def test_setup(world, service, user):
-    """From nothing to a relayed message; nobody can read the passwords."""
+    """From nothing to a relayed message; nobody can read the passwords.  And
+    a second account, while the service runs."""
     fill(world, user, 1)
     if os.path.exists(service.conf):
         os.unlink(service.conf)
     with RecordingSmtp(world.certs) as recorder:
-        done = subprocess.run(
-            ["mailhaul", "setup", user + "@example.test", "--provider",
-             "custom", "--host", "localhost", "--port",
-             str(world.dovecot.ports["imaps"]), "--ca-file", world.certs.ca,
-             "--user", user, "--name", user, "--first", "all", "--to",
-             "in@example.test", "--to-provider", "custom", "--to-host",
-             "localhost", "--to-port", str(recorder.port), "--to-tls",
-             "implicit" if recorder.implicit else "starttls", "--to-ca-file",
-             world.certs.ca, "--to-user", fakes.USER, "--mail-from",
-             "a@example.test", "--password-stdin", "--to-password-stdin"],
-            input="%s\n%s\n" % (servers.PASSWORD, fakes.PASSWORD),
-            encoding="utf-8", stdout=subprocess.PIPE, timeout=120,
-            stderr=subprocess.STDOUT, check=False)
-        print(done.stdout)
-        assert done.returncode == 0, done.stdout
-        assert "systemctl restart mailhauld" in done.stdout
+        set_up(world, user, "--to", "in@example.test", "--to-provider",
+               "custom", "--to-host", "localhost", "--to-port",
+               str(recorder.port), "--to-tls",
+               "implicit" if recorder.implicit else "starttls",
+               "--to-ca-file", world.certs.ca, "--to-user", fakes.USER,
+               "--mail-from", "a@example.test", "--to-password-stdin",
+               given=(servers.PASSWORD, fakes.PASSWORD))
         assert not os.listdir(service.secrets)
         assert sorted(os.listdir(service.sealed)) == sorted([user, "home"])
         for name in os.listdir(service.sealed):
@@ -195,6 +206,11 @@ def test_setup(world, service, user):
             assert fakes.PASSWORD not in text
         systemctl("restart", UNIT)
         service.until("the message", lambda: len(recorder.accepted()) == 1)
+        fill(world, user + "-2", 1)
+        set_up(world, user + "-2", given=(servers.PASSWORD,))
+        assert len(recorder.accepted()) == 1
+        systemctl("restart", UNIT)
+        service.until("the other", lambda: len(recorder.accepted()) == 2)
 
 
 def bad_usage(service):

@@ -69,11 +69,12 @@ terms_of_account(const struct conf_account *a)
 
 const char *
 sign_in_words(struct tokens *t, const struct conf_server *server,
-    const char *name, char dst[SIGN_IN_WORDS_MAX])
+    const char *name, char dst[SIGN_IN_WORDS_MAX], bool *soon_r)
 {
 	(void)t;
 	(void)server;
 	(void)name;
+	*soon_r = false;
 	snprintf(dst, SIGN_IN_WORDS_MAX, "sign in");
 	return stage->signed_out ? dst : NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -36,7 +37,7 @@ struct scene {
 	struct loop loop;
 	char dir[64], tokens[80], name[TOKEN_NAME_SIZE];
 	struct tokens *keeper;
-	unsigned answers, faults, signed_in, signed_out;
+	unsigned answers, faults, signed_in, signed_out, ending;
 	char access[64]; /* the last */
 	struct fault fault;
 };
@@ -69,9 +70,21 @@ on_seen(void *arg, const struct token_identity *id, bool signed_in)
 }
 
 static void
+on_ending(void *arg, const struct token_identity *id, int64_t when)
+{
+	struct scene *s = arg;
+
+	assert_true(token_identity_same(id, &ann));
+	assert_true(when > time(NULL));
+	s->ending++;
+}
+
+static void
 restart(struct scene *s)
 {
-	const struct tokens_watcher w = { .seen = on_seen, .arg = s };
+	const struct tokens_watcher w = {
+		.seen = on_seen, .ending = on_ending, .arg = s
+	};
 
 	tokens_free(&s->keeper);
 	s->keeper = tokens_new(&s->loop, s->dir);
@@ -122,6 +135,7 @@ set_up(void **state)
 	assert_non_null(s);
 	fake_wall = START;
 	memset(&fake_provider, 0, sizeof(fake_provider));
+	fake_refresh_life = 0;
 	fake_loop_init(&s->loop);
 	fake_loop_pass(&s->loop, 1);
 	strcpy(s->dir, "/tmp/test_token.XXXXXX");
@@ -139,6 +153,7 @@ tear_down(void **state)
 	struct scene *s = *state;
 	char command[128];
 
+	pass(s, 0);
 	tokens_free(&s->keeper);
 	snprintf(command, sizeof(command), "rm -rf %s", s->dir);
 	assert_int_equal(system(command), 0);
@@ -161,13 +176,15 @@ check_file(const struct scene *s, const char *refresh, bool asked)
 }
 
 /* A refresh until it is asked for. */
-static void
+static struct token_job *
 go_to_ask(struct scene *s)
 {
-	fetch(s);
+	struct token_job *j = fetch(s);
+
 	assert_true(fake_provider.writing && !fake_provider.asking);
 	fake_disk_write(true);
 	assert_true(fake_provider.asking);
+	return j;
 }
 
 static void
@@ -320,10 +337,12 @@ static void
 test_interrupted(void **state)
 {
 	struct scene *s = *state;
+	struct token_job *j;
 
 	sign_in(s);
 	pass(s, 3600);
-	go_to_ask(s);
+	j = go_to_ask(s);
+	token_cancel(&j);
 	restart(s);
 	go_to_ask(s);
 	assert_string_equal(
@@ -493,6 +512,37 @@ test_short_life(void **state)
 	fake_provider_unreachable();
 }
 
+/* The provider said when the refresh token ends: told in time, once. */
+static void
+test_ends(void **state)
+{
+	struct scene *s = *state;
+
+	sign_in(s);
+	assert_int_equal(token_ends(s->keeper, &ann), 0);
+	pass(s, 3600);
+	go_to_ask(s);
+	fake_refresh_life = 7 * DAY;
+	fake_provider_tokens("a2", "r2", 30 * DAY);
+	fake_disk_write(true);
+	pass(s, 3 * DAY);
+	fetch(s);
+	assert_int_equal(s->ending, 0);
+	pass(s, 2 * DAY);
+	fetch(s);
+	fetch(s);
+	assert_int_equal(s->ending, 1);
+	assert_true(token_ends(s->keeper, &ann) > time(NULL));
+	/* A new one, of which nothing is said. */
+	fake_refresh_life = 0;
+	refuse(s, "a2");
+	fake_disk_write(true);
+	go_to_ask(s);
+	fake_provider_tokens("a3", "r3", 3600);
+	fake_disk_write(true);
+	assert_int_equal(token_ends(s->keeper, &ann), 0);
+}
+
 /* A sign-in comes in the middle of a refresh: it counts. */
 static void
 test_sign_in_wins(void **state)
@@ -580,6 +630,7 @@ main(void)
 		T(test_refused),
 		T(test_clock),
 		T(test_short_life),
+		T(test_ends),
 		T(test_sign_in_wins),
 		T(test_foreign_file),
 		T(test_file),
