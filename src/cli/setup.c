@@ -80,7 +80,8 @@ static bool
 wrote_credentials(const struct setup *s)
 {
 	return setup_is_service(s) &&
-	       (s->password.secret != NULL || s->to_password.secret != NULL);
+	       (s->password.secret != NULL || s->to_password.secret != NULL ||
+		   s->client.secret != NULL || s->to_client.secret != NULL);
 }
 
 static void
@@ -103,11 +104,7 @@ say_next(const struct setup *s)
 static bool
 is_same_identity(const struct setup *s)
 {
-	const char *id = s->answers[SETUP_CLIENT_ID];
-	const char *to = s->answers[SETUP_TO_CLIENT_ID];
-
-	return s->from == s->to && id != NULL && to != NULL &&
-	       strcmp(id, to) == 0 &&
+	return setup_shares_client(s) &&
 	       strcmp(s->answers[SETUP_USER], s->answers[SETUP_TO_USER]) == 0;
 }
 
@@ -186,6 +183,9 @@ static const struct flag {
 	    0 },
 	{ "--to-password-stdin", 0,
 	    offsetof(struct setup, to_password.from_stdin) },
+	{ "--client-secret-file", offsetof(struct setup, client.file), 0 },
+	{ "--to-client-secret-file", offsetof(struct setup, to_client.file),
+	    0 },
 	{ "--no-login", 0, offsetof(struct setup, no_login) },
 	{ "--no-check", 0, offsetof(struct setup, no_check) },
 };
@@ -260,6 +260,8 @@ cli_setup(const struct cli_options *o, int argc, char **argv)
 		free(s.answers[i]);
 	secret_free(&s.password.secret);
 	secret_free(&s.to_password.secret);
+	secret_free(&s.client.secret);
+	secret_free(&s.to_client.secret);
 	conf_free(&s.have);
 	free(s.path);
 	return code;

@@ -69,7 +69,8 @@ struct setup {
 	const struct cli_options *options;
 	char *answers[SETUP_ANSWERS]; /* owned; NULL: none */
 	struct setup_password password, to_password;
-	bool terminal; /* somebody can be asked */
+	struct setup_password client, to_client; /* its secret, for tokens */
+	bool terminal;                           /* somebody can be asked */
 	bool no_login, no_check;
 	struct conf *have;           /* what there is; NULL: nothing */
 	const struct provider *from; /* of the account */
@@ -87,6 +88,8 @@ void setup_print_flags(void); /* to standard output, a line each */
 /* Everything that is missing is asked for, or found out.  An exit code; what
  * was wrong has been said. */
 int setup_ask(struct setup *s);
+/* Whether the client of both is the same: then so is its secret. */
+bool setup_shares_client(const struct setup *s);
 /* Whether the login is with a token. */
 bool setup_uses_token(const struct setup *s, bool destination);
 

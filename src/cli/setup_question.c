@@ -533,6 +533,35 @@ get_password(struct setup *s, struct setup_password *p, const char *prompt)
 	return p->secret != NULL ? EX_OK : input_ended();
 }
 
+/* Some providers give one to each client, though it is not much of a secret
+ * in a program that everybody has. */
+static int
+get_client_secret(struct setup_password *p, bool tokens, const char *flag)
+{
+	if (p->file == NULL)
+		return EX_OK;
+	if (!tokens)
+		return cli_usage_error("setup: %s is for tokens", flag);
+	p->secret = setup_secret_file(p->file);
+	if (p->secret != NULL)
+		return EX_OK;
+	fprintf(stderr,
+	    "mailhaul: %s: no secret can be read from its first "
+	    "line\n",
+	    p->file);
+	return EX_NOINPUT;
+}
+
+bool
+setup_shares_client(const struct setup *s)
+{
+	const char *id = s->answers[SETUP_CLIENT_ID];
+	const char *to = s->answers[SETUP_TO_CLIENT_ID];
+
+	return s->makes_destination && s->from == s->to && id != NULL &&
+	       to != NULL && strcmp(id, to) == 0;
+}
+
 /* On standard input that of the account comes first. */
 static int
 get_passwords(struct setup *s)
@@ -545,6 +574,13 @@ get_passwords(struct setup *s)
 	if (code == EX_OK && s->makes_destination && !setup_uses_token(s, true))
 		code = get_password(s, &s->to_password,
 		    "Password at the destination (not shown): ");
+	if (code == EX_OK)
+		code = get_client_secret(&s->client, setup_uses_token(s, false),
+		    "--client-secret-file");
+	if (code == EX_OK)
+		code = get_client_secret(&s->to_client,
+		    s->makes_destination && setup_uses_token(s, true),
+		    "--to-client-secret-file");
 	return code;
 }
 

@@ -26,7 +26,7 @@
 #include "conf/provider.h"
 
 #define INSTALLED SYSCONFDIR "/mailhaul/mailhaul.conf"
-#define MADE_MAX 8
+#define MADE_MAX 16
 #define COLUMNS 76
 
 struct made {
@@ -205,21 +205,44 @@ make_secret(struct setup *s, struct made *m, const char *folder,
 	return code;
 }
 
+/* Of the client, beside the password. */
+static char *
+client_name(const struct setup *s, enum setup_answer name)
+{
+	return format("%s.client", s->answers[name]);
+}
+
 static int
 make_secrets(struct setup *s, struct made *m, const char *folder)
 {
+	char *client = client_name(s, SETUP_NAME);
+	char *to_client =
+	    s->makes_destination ? client_name(s, SETUP_TO_NAME) : NULL;
+	const struct {
+		const char *name;
+		const struct secret *secret;
+	} all[] = {
+		{ s->answers[SETUP_NAME], s->password.secret },
+		{ s->answers[SETUP_TO_NAME], s->to_password.secret },
+		{ client, s->client.secret },
+		{ to_client, s->to_client.secret },
+	};
+	bool any = false;
 	int code = EX_OK;
 
-	if (s->password.secret == NULL && s->to_password.secret == NULL)
-		return EX_OK;
-	code = make_folder(m, folder, 0700);
-	if (code == EX_OK && s->password.secret != NULL)
-		code = make_secret(
-		    s, m, folder, s->answers[SETUP_NAME], s->password.secret);
-	if (code == EX_OK && s->to_password.secret != NULL)
-		code = make_secret(s, m, folder, s->answers[SETUP_TO_NAME],
-		    s->to_password.secret);
-	return code == EX_OK ? sync_folder(folder) : code;
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (all[i].secret == NULL)
+			continue;
+		if (!any)
+			code = make_folder(m, folder, 0700);
+		any = true;
+		if (code == EX_OK)
+			code = make_secret(
+			    s, m, folder, all[i].name, all[i].secret);
+	}
+	free(client);
+	free(to_client);
+	return any && code == EX_OK ? sync_folder(folder) : code;
 }
 
 /* As the option wants it; the caller's. */
@@ -340,6 +363,21 @@ static const struct row destination_rows[] = {
 };
 
 static void
+write_client(FILE *out, const struct setup *s, const char *secrets, bool to)
+{
+	bool shared =
+	    to && s->to_client.secret == NULL && setup_shares_client(s);
+	char *name = client_name(s, to && !shared ? SETUP_TO_NAME : SETUP_NAME);
+	char *text = reference(
+	    s, to && !shared ? &s->to_client : &s->client, secrets, name);
+
+	line(out, to ? OPTION_DESTINATION : OPTION_ACCOUNT,
+	    "oauth_client_secret", text);
+	free(text);
+	free(name);
+}
+
+static void
 write_destination(FILE *out, const struct setup *s, const char *secrets)
 {
 	char *password =
@@ -350,6 +388,7 @@ write_destination(FILE *out, const struct setup *s, const char *secrets)
 	fputs("\ndestinations = (\n  {\n", out);
 	lines(out, s, OPTION_DESTINATION, destination_rows);
 	line(out, OPTION_DESTINATION, "password", password);
+	write_client(out, s, secrets, true);
 	fputs("  }\n);\n", out);
 	free(password);
 }
@@ -367,6 +406,7 @@ write_account(FILE *out, const struct setup *s, const char *secrets)
 	fputs("\naccounts = (\n  {\n", out);
 	lines(out, s, OPTION_ACCOUNT, account_rows);
 	line(out, OPTION_ACCOUNT, "password", password);
+	write_client(out, s, secrets, false);
 	line(out, OPTION_ACCOUNT, "destination",
 	    s->answers[s->makes_destination ? SETUP_TO_NAME
 					    : SETUP_DESTINATION]);

@@ -12,8 +12,10 @@ import time
 import pytest
 
 import corpus
+import lookalike_outlook as outlook
 import servers
 from haul import CONFIG, MAILHAUL, OK, Result
+from lookalike_play import assert_arrived, begin, play  # noqa: F401
 from servers import PASSWORD, wait_for
 from test_relay import compare, inbox_of
 
@@ -244,6 +246,28 @@ def test_a_preset_is_enough(haul):
     assert "host" not in text
 
 
+def test_the_secret_of_a_client(haul):
+    """It is kept like a password, and one client has one."""
+    path = haul.secret("given", "client's")[len("file:"):]
+    set_up(haul, "me@gmail.com", "--client-id", "id", "--client-secret-file",
+           path, "--to", "you@x.example", "--to-provider", "gmail",
+           "--to-user", "me@gmail.com", "--to-client-id", "id", "--no-check",
+           "--no-login")
+    folder = os.path.join(haul.path, "secrets")
+    assert modes(folder) == {"gmail.client": 0o600}
+    with open(os.path.join(folder, "gmail.client"), encoding="ascii") as f:
+        assert f.read() == "client's"
+    with open(os.path.join(haul.path, "conf.d", "gmail.conf"),
+              encoding="utf-8") as f:
+        text = f.read()
+    assert text.count('oauth_client_secret = "file:%s/gmail.client";'
+                      % folder) == 2, text
+    assert haul.check().code == OK, haul.check().log
+    assert "is for tokens" in set_up(
+        haul, "me@x.example", "--host", "h", "--client-secret-file", path,
+        "--password-command", "/bin/true", "--name", "n", expect=USAGE).log
+
+
 class Terminal:
     """mailhaul setup with a person in front of it."""
 
@@ -393,3 +417,26 @@ def test_a_signal_brings_the_echo_back(haul):
     os.close(master)
     os.close(slave)
     assert tree(haul.path) == before
+
+
+def test_tokens(world, play, user):
+    """An address, a client and a sign-in: a provider that takes no password,
+    on both ends."""
+    provider, haul, me, expected = begin(world, play, user, outlook.NAMES,
+                                         outlook.Outlook, "me@outlook.com")
+    provider.oauth.user = "me@outlook.com"
+    os.makedirs(haul.state, mode=0o700)
+    words = ["setup", "me@outlook.com", "--client-id", "client-1", "--first",
+             "all", "--to", "ann@home.example", "--to-provider", "outlook",
+             "--to-user", "me@outlook.com"]
+    done = haul.run(*words, timeout=120)
+    assert done.code == OK, done.log
+    # One sign-in serves both, and both were tried.
+    assert done.log.count("signed in") == 1, done.log
+    assert done.log.count("it works") == 2, done.log
+    assert provider.oauth.asked.count("device_code") == 2, "pending, then yes"
+    assert [n for n in tree(haul.path) if "secret" in n] == []
+    running = haul.start_as_written("--once")
+    assert running.wait(120).code == OK
+    assert_arrived(expected, provider.smtp)
+    assert me.refused == []
