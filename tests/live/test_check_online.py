@@ -29,6 +29,7 @@ NORMAL = (
     (r"^  \S     TIME  place .*\n", ""),
     (r"(name          )[0-9a-f:., ]+$", r"\1ADDRESSES"),
     (r"port \d{4,}", "port N"),
+    (r"user user\d+$", "user USER"),
     (r"\(-?\d+ days\)", "(N days)"),
     (r"good until \d{4}-\d\d-\d\d", "good until DAY"),
     (r"expires on \d{4}-\d\d-\d\d", "expires on DAY"),
