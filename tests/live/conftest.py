@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 import itertools
 import os
+import signal
 import sys
 
 import pytest
@@ -11,6 +12,10 @@ import haul as haul_module  # noqa: E402
 import servers  # noqa: E402
 
 COUNTER = itertools.count(1)
+
+# Who runs us in the background of a script has SIGINT ignored, and so would
+# have what we start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
