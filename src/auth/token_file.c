@@ -15,6 +15,7 @@
 #include "auth/token.h"
 #include "base/ascii.h"
 #include "base/mem.h"
+#include "base/write.h"
 
 #define PHASE "tokens"
 #define VERSION 1
@@ -206,21 +207,6 @@ token_file_text(const struct token_identity *id, const struct token_record *r)
 	free(text);
 	json_decref(o);
 	return s;
-}
-
-static bool
-write_all(int fd, struct span s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		s = span_skip(s, (size_t)n);
-	}
-	return true;
 }
 
 /* The directory outlives a crash only when its own parent is on the disk. */

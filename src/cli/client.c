@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/span.h"
+#include "base/write.h"
 
 #define ANSWER_MAX ((size_t)64 << 20) /* bytes of JSON */
 #define CONNECT_MS 5000L
@@ -137,22 +138,6 @@ make_url(const struct client_call *call)
 
 /* --- what comes back */
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t done = write(fd, p, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
 static void
 take_line(struct client *c, const char *p, size_t n)
 {
@@ -195,7 +180,7 @@ on_bytes(char *p, size_t size, size_t n, void *arg)
 	n *= size;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &code);
 	if (c->fd >= 0 && code / 100 == 2) {
-		c->is_failed = !write_all(c->fd, p, n);
+		c->is_failed = !write_all(c->fd, span_make(p, n));
 		return c->is_failed ? 0 : n;
 	}
 	if (c->line != NULL && code / 100 == 2)

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/write.h"
 #include "cli/cli.h"
 #include "cli/import_conf.h"
 #include "cli/import_state.h"
@@ -175,21 +176,6 @@ open_secrets(struct job *j)
 	j->im.secrets = j->secrets_path;
 	j->im.credentials = strcmp(j->secrets_path, CREDENTIALS) == 0;
 	return EX_OK;
-}
-
-static bool
-write_all(int fd, struct span s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		s = span_skip(s, (size_t)n);
-	}
-	return true;
 }
 
 static bool

@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "base/secret.h"
+#include "base/write.h"
 #include "cli/text.h"
 #include "conf/conf.h"
 #include "conf/option_table.h"
@@ -107,21 +108,6 @@ make_folder(struct made *m, const char *path, mode_t mode)
 	note_made(m, path);
 	/* The user of the service gets in, whatever the mask of root is. */
 	return chmod(path, mode) == 0 ? EX_OK : complain(path);
-}
-
-static bool
-write_all(int fd, struct span s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return false;
-		s = span_skip(s, (size_t)n);
-	}
-	return true;
 }
 
 /* fd: of the new file, or -1 and errno says why there is none. */

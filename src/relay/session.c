@@ -192,15 +192,9 @@ static void
 on_passed(void *arg, enum conn_step step, const char *text,
     const struct tls_facts *tls)
 {
-	static const enum step steps[] = {
-		[CONN_NAMED] = STEP_NAME,
-		[CONN_CONNECTED] = STEP_CONNECT,
-		[CONN_SECURED] = STEP_TLS,
-	};
 	const struct session *s = arg;
 
-	if (s->steps != NULL)
-		s->steps->passed(s->steps->arg, steps[step], text, tls);
+	steps_connected(s->steps, step, text, tls);
 }
 
 static void

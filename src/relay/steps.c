@@ -40,6 +40,20 @@ steps_passed(const struct steps *s, enum step step, struct span text)
 	    ascii_clean(clean, sizeof(clean), text.p, text.n), NULL);
 }
 
+void
+steps_connected(const struct steps *s, enum conn_step step, const char *text,
+    const struct tls_facts *tls)
+{
+	static const enum step steps[] = {
+		[CONN_NAMED] = STEP_NAME,
+		[CONN_CONNECTED] = STEP_CONNECT,
+		[CONN_SECURED] = STEP_TLS,
+	};
+
+	if (s != NULL)
+		s->passed(s->arg, steps[step], text, tls);
+}
+
 static void
 add(char text[STEPS_TEXT_MAX], const char *sep, const char *word)
 {

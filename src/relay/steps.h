@@ -6,6 +6,7 @@
 #ifndef RELAY_STEPS_H
 #define RELAY_STEPS_H
 
+#include "net/conn.h"
 #include "proto/imap.h"
 #include "proto/pop3.h"
 #include "proto/smtp.h"
@@ -46,6 +47,9 @@ struct steps {
 
 /* s NULL: nobody wants to see it. */
 void steps_passed(const struct steps *s, enum step step, struct span text);
+/* The same of a connection's own, as its handler is told of them. */
+void steps_connected(const struct steps *s, enum conn_step step,
+    const char *text, const struct tls_facts *tls);
 
 /* What a server can do that matters to us. */
 #define STEPS_TEXT_MAX 400
