@@ -151,7 +151,7 @@ def test_large_transfer(haul, slow, tmp_path, artefact):
         assert "ACCOUNT" not in screen
     finally:
         terminal.close()
-    assert len(slow.recorder.accepted()) == 1
+    assert len(slow.recorder.accepted()) == 1, slow.text()
     assert slow.stop().code == OK
 
 
