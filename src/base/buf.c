@@ -10,6 +10,7 @@
 #include "base/secret.h"
 
 #define BUF_FIRST 64
+#define BUF_LINE 120
 
 void
 buf_init(struct buf *b, size_t ceiling)
@@ -58,7 +59,7 @@ reserve(struct buf *b, size_t n)
 		return;
 	/* What is moved is no more than a small multiple of what was dropped,
 	 * so the cost per byte stays constant. */
-	if (b->cap >= need && b->head >= b->cap / 8) {
+	if (b->mem != NULL && b->cap >= need && b->head >= b->cap / 8) {
 		memmove(b->mem, b->mem + b->head, b->len);
 		if (b->secret)
 			secret_wipe(b->mem + b->len, b->head);
@@ -91,18 +92,25 @@ buf_add(struct buf *b, struct span s)
 bool
 buf_addf(struct buf *b, const char *fmt, ...)
 {
+	size_t room = buf_room(b), ready;
 	va_list ap;
 	int n;
 
+	/* Most is short, and formatted once. */
+	reserve(b, room < BUF_LINE ? room : BUF_LINE);
+	ready = b->cap - b->head - b->len;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->mem + b->head + b->len, ready + 1, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (size_t)n > buf_room(b))
+	if (n < 0 || (size_t)n > room)
 		return false;
-	reserve(b, (size_t)n);
-	va_start(ap, fmt);
-	(void)vsnprintf(b->mem + b->head + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n > ready) {
+		reserve(b, (size_t)n);
+		va_start(ap, fmt);
+		(void)vsnprintf(
+		    b->mem + b->head + b->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
 	return true;
 }

@@ -28,10 +28,18 @@
 #define FIELD_MAX 256     /* of a value; longer ones are cut */
 #define DATAGRAM_MAX 8192 /* more than all fields at their longest */
 
+/* What a write to it could do to us. */
+enum out_kind {
+	OUT_UNKNOWN,  /* it may block: asked before each write */
+	OUT_SOCKET,   /* has a flag against that, and one against SIGPIPE */
+	OUT_HARMLESS, /* a file, or a descriptor of our own that never blocks */
+};
+
 static struct {
 	int max_priority;
-	int journal;          /* socket, -1: none */
-	int out;              /* stderr, or the same place opened again */
+	int journal; /* socket, -1: none */
+	int out;     /* stderr, or the same place opened again */
+	enum out_kind kind;
 	pthread_mutex_t lock; /* from poll() to write() */
 	atomic_uint_fast64_t dropped;
 } sink = {
@@ -86,26 +94,45 @@ log_open(int max_priority)
 	if (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)) {
 		fd = open("/proc/self/fd/2",
 		    O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-		if (fd >= 0)
+		if (fd >= 0) {
 			sink.out = fd;
+			sink.kind = OUT_HARMLESS;
+		}
+	} else if (S_ISSOCK(st.st_mode)) {
+		sink.kind = OUT_SOCKET;
+	} else if (S_ISREG(st.st_mode)) {
+		sink.kind = OUT_HARMLESS;
 	}
 }
 
-static bool
-write_stderr(const char *text)
+static ssize_t
+write_if_ready(const char *line, size_t n)
 {
-	char line[LOG_LINE_MAX + 1];
-	int n = snprintf(line, sizeof(line), "%s\n", text);
 	struct pollfd pfd = { .fd = sink.out, .events = POLLOUT };
 	ssize_t done;
 
-	done = send(sink.out, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (done >= 0 || errno != ENOTSOCK)
-		return done == n;
 	pthread_mutex_lock(&sink.lock);
-	done = poll(&pfd, 1, 0) == 1 ? write(sink.out, line, (size_t)n) : -1;
+	done = poll(&pfd, 1, 0) == 1 ? write(sink.out, line, n) : -1;
 	pthread_mutex_unlock(&sink.lock);
-	return done == n;
+	return done;
+}
+
+/* There is room for one character behind the text. */
+static bool
+write_stderr(char *text)
+{
+	size_t n = strlen(text);
+	ssize_t done;
+
+	text[n++] = '\n';
+	if (sink.kind == OUT_SOCKET)
+		done = send(sink.out, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (sink.kind == OUT_HARMLESS)
+		done = write(sink.out, text, n);
+	else
+		done = write_if_ready(text, n);
+	text[n - 1] = '\0';
+	return done == (ssize_t)n;
 }
 
 /* Cleaned values hold no newline, which is what the protocol asks for. */
@@ -171,7 +198,7 @@ log_tap(void (*seen)(void *arg, const struct log_event *e, const char *text),
 __attribute__((format(printf, 2, 0))) static void
 emit(const struct log_event *e, const char *fmt, va_list ap)
 {
-	char raw[LOG_LINE_MAX + 1], text[LOG_LINE_MAX];
+	char raw[LOG_LINE_MAX + 1], text[LOG_LINE_MAX + 1];
 	int saved = errno; /* logging is no reason to lose the reason */
 	int n = vsnprintf(raw, sizeof(raw), fmt, ap);
 	size_t len = n < 0 ? 0 : (size_t)n;
@@ -179,7 +206,7 @@ emit(const struct log_event *e, const char *fmt, va_list ap)
 
 	if (len >= sizeof(raw))
 		len = sizeof(raw) - 1;
-	ascii_clean(text, sizeof(text), raw, len);
+	ascii_clean(text, LOG_LINE_MAX, raw, len);
 	done = sink.journal >= 0 ? write_journal(e, text) : write_stderr(text);
 	if (!done)
 		atomic_fetch_add(&sink.dropped, 1);

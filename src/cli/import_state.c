@@ -177,7 +177,7 @@ store_account_ids(struct keeper *k, const struct import_ids *ids,
 	offline_wait(&k->offline);
 	if (k->code != EX_OK)
 		return;
-	store_listing_begin(s, k->mailbox);
+	store_listing_begin(s, k->mailbox, &(struct store_listing){ 0 });
 	add_ids(k, ids, a);
 	store_listing_import(
 	    s, k->mailbox, (struct store_done){ on_answer, k });

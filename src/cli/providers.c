@@ -83,6 +83,7 @@ print_limits(const struct provider *p)
 	const char *before = "  limits      ";
 
 	print_limit(&before, p->connections, "connections");
+	print_limit(&before, p->submissions, "connections that submit");
 	print_limit(&before, p->messages, "messages sent a day");
 	print_limit(&before, p->recipients, "recipients a day");
 	print_limit(&before, p->message_max >> 20, "MB a message sent");
@@ -150,15 +151,16 @@ provider_json(const struct provider *p)
 	for (size_t i = 0; p->domains[i] != NULL; i++)
 		json_array_append_new(domains, json_string(p->domains[i]));
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o, "
-			 "s:o, s:o, s:s, s:o, s:o, s:o}",
+			 "s:o, s:o, s:o, s:s, s:o, s:o, s:o}",
 	    "name", p->name, "title", p->title, "imap",
 	    server_json(&p->servers[PROVIDER_IMAP]), "pop3",
 	    server_json(&p->servers[PROVIDER_POP3]), "smtp",
 	    server_json(&p->servers[PROVIDER_SMTP]), "auth",
 	    choice("auth", p->auth), "oauth", oauth_json(&p->oauth), "pin",
 	    (int)p->pin, "connections", number_or_null(p->connections),
-	    "messages_per_day", number_or_null(p->messages),
-	    "recipients_per_day", number_or_null(p->recipients), "message_max",
+	    "submissions", number_or_null(p->submissions), "messages_per_day",
+	    number_or_null(p->messages), "recipients_per_day",
+	    number_or_null(p->recipients), "message_max",
 	    number_or_null(p->message_max), "sender",
 	    choice("sender", p->sender), "login", text_or_null(p->login),
 	    "note", text_or_null(p->note), "domains", domains);

@@ -101,9 +101,11 @@ struct conf_destination {
 	int tls;         /* enum conf_tls */
 	char *mail_from; /* envelope sender; never NULL */
 	char *recipient;
-	char *ehlo;    /* NULL: find out */
-	int sender;    /* enum conf_sender */
-	int on_reject; /* enum conf_on_reject */
+	char *ehlo;           /* NULL: find out */
+	int sender;           /* enum conf_sender */
+	int on_reject;        /* enum conf_on_reject */
+	unsigned window;      /* messages at a time on a connection */
+	unsigned connections; /* at a time */
 };
 
 /* What of an account is fetched.  A name is UTF-8 as a person writes it.  A

@@ -117,6 +117,22 @@ fill_server(struct conf_server *s, const struct provider *preset,
 	return its->host != NULL;
 }
 
+/* most 0: that is not known. */
+static void
+fill_connections(unsigned *mine, unsigned most, const struct provider *preset,
+    const struct conf_entry *e, struct conf_problems *p)
+{
+	if (most == 0 || *mine <= most)
+		return;
+	if (conf_was_given(e, "connections"))
+		conf_warning(p, conf_place_of(e, "connections"),
+		    "%s allows %u connections, those of other programs "
+		    "included",
+		    preset->title, most);
+	else
+		*mine = most;
+}
+
 /* Whoever asks more often is turned away. */
 static void
 fill_pace(struct conf_account *a, const struct provider *preset,
@@ -131,15 +147,7 @@ fill_pace(struct conf_account *a, const struct provider *preset,
 		    "%s wants %u seconds between logins, so polls will be "
 		    "that far apart",
 		    preset->title, its->login_delay);
-	if (preset->connections == 0 || a->connections <= preset->connections)
-		return;
-	if (conf_was_given(e, "connections"))
-		conf_warning(p, conf_place_of(e, "connections"),
-		    "%s allows %u connections, those of other programs "
-		    "included",
-		    preset->title, preset->connections);
-	else
-		a->connections = preset->connections;
+	fill_connections(&a->connections, preset->connections, preset, e, p);
 }
 
 static void
@@ -207,8 +215,11 @@ conf_fill_destination(struct conf_destination *d, const struct conf_entry *e,
 
 	if (preset != NULL) {
 		known = has_servers(preset);
-		if (fill_server(&d->server, preset, PROVIDER_SMTP, e, p))
+		if (fill_server(&d->server, preset, PROVIDER_SMTP, e, p)) {
 			fill_tls(d, &preset->servers[PROVIDER_SMTP], e);
+			fill_connections(
+			    &d->connections, preset->submissions, preset, e, p);
+		}
 		if (!conf_was_given(e, "sender"))
 			d->sender = preset->sender;
 	}

@@ -107,7 +107,7 @@ const struct provider provider_table[] = {
 		POP3S("outlook.office365.com", 0),
 		STARTTLS("smtp-mail.outlook.com") },
 	  MICROSOFT("consumers"),
-	  .recipients = 5000, .message_max = 25 * MIB,
+	  .submissions = 3, .recipients = 5000, .message_max = 25 * MIB,
 	  .sender = CONF_SENDER_REWRITE, .domains = outlook_domains,
 	  .login = "Turn on POP and IMAP at outlook.com: Settings, Mail, "
 		"Forwarding and IMAP.  No password is taken, only a token: "
@@ -119,7 +119,7 @@ const struct provider provider_table[] = {
 		POP3S("outlook.office365.com", 0),
 		STARTTLS("smtp.office365.com") },
 	  MICROSOFT("organizations"),
-	  .sender = CONF_SENDER_REWRITE, .domains = no_domains,
+	  .submissions = 3, .sender = CONF_SENDER_REWRITE, .domains = no_domains,
 	  .login = "The administrator has to allow IMAP, POP and authenticated "
 		"SMTP for the mailbox, and the client of oauth_client_id; "
 		"then run mailhaul login.",

@@ -44,8 +44,10 @@ struct provider {
 	struct provider_server servers[PROVIDER_SERVICES];
 	int auth; /* enum conf_auth */
 	struct provider_oauth oauth;
-	bool pin;             /* its certificate is signed by nobody */
-	unsigned connections; /* of a user at a time, obeyed; 0: unknown */
+	bool pin; /* its certificate is signed by nobody */
+	/* Connections of a user at a time, to fetch and to submit; they are
+	 * obeyed; 0: unknown. */
+	unsigned connections, submissions;
 	unsigned messages, recipients; /* sent a day; 0: unknown */
 	uint64_t message_max;          /* bytes of a message sent; 0: unknown */
 	int sender;                    /* enum conf_sender */

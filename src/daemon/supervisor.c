@@ -244,6 +244,7 @@ supervisor_replace(struct supervisor *s, struct conf *fresh)
 	limits = limits_of(s);
 	sched_limit(&s->sched, &limits);
 	spool_pool_resize(s->pool, fresh->spool_max);
+	net_renew(s->o.net);
 	set_alerts(s);
 	timer_set(&s->prune, 0);
 	supervisor_try_again(s);

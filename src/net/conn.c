@@ -19,7 +19,8 @@
 #include "net/resolve.h"
 
 /* Reads in a row before the others of the loop get their turn. */
-#define READS_A_TURN 16
+#define READS_A_TURN 4
+#define WRITE_MAX 16384 /* a TLS record holds no more */
 
 enum conn_state {
 	CONN_DIALING,
@@ -38,12 +39,15 @@ struct conn {
 	int fd;
 	SSL *ssl; /* owned; NULL: plain */
 	struct watch readable, writable;
-	struct timer deadline, turn;
+	struct timer deadline;
+	struct timer turn; /* to send, and to read when more_in */
 	int64_t wait_ms;
 	const char *phase;
 	size_t moved;  /* bytes since the deadline was set */
 	bool closed;   /* by its owner, while a callback ran */
 	unsigned busy; /* callbacks running */
+	bool more_in;  /* it stopped reading for fairness */
+	bool paused;   /* by its owner */
 	bool write_wants_read, read_wants_write;
 };
 
@@ -56,6 +60,12 @@ net_new(struct loop *l)
 	n->resolver = resolver_new(l);
 	n->tls = tls_new();
 	return n;
+}
+
+void
+net_renew(struct net *n)
+{
+	tls_renew(n->tls);
 }
 
 void
@@ -77,7 +87,7 @@ conn_free(struct conn *c)
 	timer_free(&c->turn);
 	watch_free(&c->readable);
 	watch_free(&c->writable);
-	SSL_free(c->ssl);
+	tls_end(&c->ssl);
 	if (c->fd >= 0)
 		close(c->fd);
 	free(c);
@@ -131,7 +141,7 @@ static void
 set_deadline(struct conn *c)
 {
 	c->moved = 0;
-	if (c->wait_ms > 0)
+	if (c->wait_ms > 0 && !c->paused)
 		timer_set(&c->deadline, c->wait_ms);
 	else
 		timer_cancel(&c->deadline);
@@ -182,23 +192,29 @@ note_progress(struct conn *c, size_t n)
 }
 
 static void
+explain_tls(struct conn *c, int ssl_error, struct fault *f)
+{
+	tls_explain(c->ssl, &c->target.peer, ssl_error, f);
+	f->phase = c->phase;
+	/* Without a goodbye of ours, OpenSSL would not resume the session. */
+	if (ssl_error == SSL_ERROR_ZERO_RETURN)
+		SSL_shutdown(c->ssl);
+}
+
+static void
+explain_plain(struct conn *c, int sys_errno, struct fault *f)
+{
+	fault_set(f, c->target.scope, FAULT_LATER, c->phase,
+	    "connection lost: %s",
+	    sys_errno != 0 ? strerror(sys_errno) : "closed by the server");
+}
+
+static void
 fail_io(struct conn *c, int ssl_error)
 {
 	struct fault f;
 
-	tls_explain(c->ssl, &c->target.peer, ssl_error, &f);
-	f.phase = c->phase;
-	go_down(c, &f);
-}
-
-static void
-fail_plain(struct conn *c, int sys_errno)
-{
-	struct fault f;
-
-	fault_set(&f, c->target.scope, FAULT_LATER, c->phase,
-	    "connection lost: %s",
-	    sys_errno != 0 ? strerror(sys_errno) : "closed by the server");
+	explain_tls(c, ssl_error, &f);
 	go_down(c, &f);
 }
 
@@ -206,6 +222,7 @@ fail_plain(struct conn *c, int sys_errno)
 static ssize_t
 write_some(struct conn *c, struct span s)
 {
+	struct fault f;
 	ssize_t n;
 	int err;
 
@@ -215,14 +232,14 @@ write_some(struct conn *c, struct span s)
 			return n;
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return 0;
-		fail_plain(c, errno);
+		explain_plain(c, errno, &f);
+		go_down(c, &f);
 		return -1;
 	}
 	c->write_wants_read = false;
 	ERR_clear_error();
 	errno = 0;
-	err =
-	    SSL_write(c->ssl, s.p, (int)(s.n < CONN_PIECE ? s.n : CONN_PIECE));
+	err = SSL_write(c->ssl, s.p, (int)(s.n < WRITE_MAX ? s.n : WRITE_MAX));
 	if (err > 0)
 		return err;
 	err = SSL_get_error(c->ssl, err);
@@ -236,36 +253,56 @@ write_some(struct conn *c, struct span s)
 	return -1;
 }
 
-static ssize_t
-read_some(struct conn *c, char *to, size_t room)
-{
-	ssize_t n;
-	int err;
+/* What stopped a read.  Whether the socket has more is not asked: the loop
+ * tells. */
+enum stop {
+	STOP_FULL,   /* the room: there is more */
+	STOP_DRY,    /* nothing is left in OpenSSL */
+	STOP_BROKEN, /* the fault says why */
+};
 
-	if (c->ssl == NULL) {
-		n = read(c->fd, to, room);
-		if (n > 0)
-			return n;
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return 0;
-		fail_plain(c, n == 0 ? 0 : errno);
-		return -1;
+static enum stop
+read_plain(struct conn *c, size_t *n_r, struct fault *f)
+{
+	ssize_t n = read(c->fd, c->net->piece, CONN_PIECE);
+
+	if (n > 0) {
+		*n_r = (size_t)n;
+		return n == CONN_PIECE ? STOP_FULL : STOP_DRY;
 	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return STOP_DRY;
+	explain_plain(c, n == 0 ? 0 : errno, f);
+	return STOP_BROKEN;
+}
+
+/* One record after the other: servers send small ones. */
+static enum stop
+read_tls(struct conn *c, size_t *n_r, struct fault *f)
+{
+	int n, error;
+
 	c->read_wants_write = false;
 	ERR_clear_error();
 	errno = 0;
-	err = SSL_read(c->ssl, to, (int)room);
-	if (err > 0)
-		return err;
-	err = SSL_get_error(c->ssl, err);
-	if (err == SSL_ERROR_WANT_READ)
-		return 0;
-	if (err == SSL_ERROR_WANT_WRITE) {
+	do {
+		n = SSL_read(
+		    c->ssl, c->net->piece + *n_r, (int)(CONN_PIECE - *n_r));
+		if (n <= 0)
+			break;
+		*n_r += (size_t)n;
+	} while (*n_r < CONN_PIECE && SSL_has_pending(c->ssl) == 1);
+	if (n > 0)
+		return *n_r == CONN_PIECE ? STOP_FULL : STOP_DRY;
+	error = SSL_get_error(c->ssl, n);
+	if (error == SSL_ERROR_WANT_READ)
+		return STOP_DRY;
+	if (error == SSL_ERROR_WANT_WRITE) {
 		c->read_wants_write = true;
-		return 0;
+		return STOP_DRY;
 	}
-	fail_io(c, err);
-	return -1;
+	explain_tls(c, error, f);
+	return STOP_BROKEN;
 }
 
 /* True while there is more to write than the socket takes. */
@@ -287,20 +324,43 @@ flush(struct conn *c)
 	return false;
 }
 
+static bool
+may_read(const struct conn *c)
+{
+	return is_open(c) && !c->paused;
+}
+
 /* True when it stopped for fairness and not because nothing was left: the
  * rest may sit decrypted inside OpenSSL, where no socket event tells of it. */
 static bool
 drain(struct conn *c)
 {
-	for (unsigned i = 0; i < READS_A_TURN && is_open(c); i++) {
-		ssize_t n = read_some(c, c->net->piece, sizeof(c->net->piece));
+	for (unsigned i = 0; i < READS_A_TURN && may_read(c); i++) {
+		size_t n = 0;
+		struct fault f;
+		enum stop stop = c->ssl == NULL ? read_plain(c, &n, &f)
+		                                : read_tls(c, &n, &f);
 
-		if (n <= 0)
+		if (n > 0) {
+			note_progress(c, n);
+			c->handler->data(c->arg, span_make(c->net->piece, n));
+		}
+		if (stop == STOP_BROKEN)
+			go_down(c, &f);
+		if (stop != STOP_FULL)
 			return false;
-		note_progress(c, (size_t)n);
-		c->handler->data(c->arg, span_make(c->net->piece, (size_t)n));
 	}
-	return is_open(c);
+	return may_read(c);
+}
+
+static void
+send_out(struct conn *c)
+{
+	bool more_out = flush(c);
+
+	if (is_open(c))
+		watch_set(&c->writable,
+		    (more_out && !c->write_wants_read) || c->read_wants_write);
 }
 
 /* Reads before it writes, so that the answers to all that was read leave in
@@ -308,17 +368,11 @@ drain(struct conn *c)
 static void
 pump(struct conn *c)
 {
-	bool more_in, more_out;
-
 	enter(c);
-	more_in = drain(c);
-	more_out = flush(c);
-	if (is_open(c)) {
-		watch_set(&c->writable,
-		    (more_out && !c->write_wants_read) || c->read_wants_write);
-		if (more_in)
-			timer_set(&c->turn, 0);
-	}
+	c->more_in = drain(c);
+	send_out(c);
+	if (is_open(c) && c->more_in)
+		timer_set(&c->turn, 0);
 	leave(c);
 }
 
@@ -448,6 +502,20 @@ on_ready(void *arg)
 }
 
 static void
+on_turn(void *arg)
+{
+	struct conn *c = arg;
+
+	if (!is_open(c) || c->more_in) {
+		on_ready(c);
+		return;
+	}
+	enter(c);
+	send_out(c);
+	leave(c);
+}
+
+static void
 on_dialed(void *arg, int fd, const struct fault *fault)
 {
 	struct conn *c = arg;
@@ -486,10 +554,10 @@ conn_open(struct net *n, const struct conn_target *t,
 	c->arg = arg;
 	c->fd = -1;
 	timer_init(&c->deadline, n->loop, on_deadline, c);
-	timer_init(&c->turn, n->loop, on_ready, c);
+	timer_init(&c->turn, n->loop, on_turn, c);
 	conn_expect(c, t->connect_ms, "name");
 	c->dial = dial_start(
-	    n->loop, n->resolver, t->peer.host, t->port, on_dialed, c);
+	    n->loop, n->resolver, t->peer.host, t->peer.port, on_dialed, c);
 	dial_watch(c->dial, on_named);
 	return c;
 }
@@ -524,7 +592,29 @@ conn_send(struct conn *c)
 {
 	/* Inside a callback the pump writes anyway when it returns. */
 	if (is_open(c) && c->busy == 0)
-		timer_set(&c->turn, 0);
+		timer_soon(&c->turn);
+}
+
+void
+conn_pause(struct conn *c)
+{
+	c->paused = true;
+	timer_cancel(&c->deadline);
+	if (is_open(c))
+		watch_set(&c->readable, false);
+}
+
+/* The rest may sit decrypted in OpenSSL, so it does not wait for the socket. */
+void
+conn_resume(struct conn *c)
+{
+	c->paused = false;
+	set_deadline(c);
+	if (!is_open(c))
+		return;
+	watch_set(&c->readable, true);
+	c->more_in = true;
+	timer_set(&c->turn, 0);
 }
 
 void

@@ -24,7 +24,7 @@
 #include "base/span.h"
 #include "net/tls.h"
 
-#define CONN_PIECE 16384
+#define CONN_PIECE (64 * 1024)
 
 struct conn;
 struct loop;
@@ -38,12 +38,13 @@ struct net {
 	char piece[CONN_PIECE]; /* read buffer: only used inside a read */
 };
 struct net *net_new(struct loop *l);
+/* Certificates are read again; open connections go on. */
+void net_renew(struct net *n);
 void net_free(struct net **n);
 
 struct conn_target {
 	struct tls_peer peer; /* host, ca_file, pin: must outlive the conn */
-	unsigned port;
-	bool plain; /* no TLS until conn_starttls() */
+	bool plain;           /* no TLS until conn_starttls() */
 	enum fault_scope scope;
 	int64_t connect_ms; /* for name, TCP and TLS together */
 };
@@ -80,6 +81,12 @@ void conn_send(struct conn *c);
 /* The same without waiting for the loop, as far as the socket takes it: for a
  * last word before conn_close(). */
 void conn_send_now(struct conn *c);
+
+/* Reads nothing more until it is resumed, and then goes on from the loop; of
+ * what was read already, the rest of one data() may still come.  Meanwhile
+ * nothing is awaited: what conn_expect() says counts from then on. */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c);
 
 /* Our own end as an SMTP address literal, "[192.0.2.1]" (RFC 5321 4.1.3). */
 void conn_local_literal(const struct conn *c, char *dst, size_t cap);

@@ -133,6 +133,12 @@ timer_set(struct timer *t, int64_t ms)
 }
 
 void
+timer_soon(struct timer *t)
+{
+	event_active(t->event, EV_TIMEOUT, 1);
+}
+
+void
 timer_cancel(struct timer *t)
 {
 	if (t->event != NULL)

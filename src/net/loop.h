@@ -30,6 +30,9 @@ struct timer {
 void timer_init(
     struct timer *t, struct loop *l, void (*run)(void *arg), void *arg);
 void timer_set(struct timer *t, int64_t ms); /* from now; again: moves it */
+/* Behind the callbacks of this moment, before the loop looks at a descriptor
+ * or clock again.  Not for what sets itself again: nobody else had a turn. */
+void timer_soon(struct timer *t);
 void timer_cancel(struct timer *t);
 void timer_free(struct timer *t);
 

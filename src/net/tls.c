@@ -15,6 +15,7 @@
 
 #include "base/ascii.h"
 #include "base/mem.h"
+#include "net/ticket.h"
 
 struct context {
 	struct context *next;
@@ -24,11 +25,16 @@ struct context {
 
 struct tls {
 	struct context *contexts;
+	struct tickets *tickets; /* owned */
 };
 
-/* What verification stopped at; lives from there to tls_explain(). */
-struct refused {
-	X509 *leaf, *bad; /* owned */
+/* Belongs to one session, from tls_session() to tls_end(). */
+struct wire {
+	const struct tls_peer *peer; /* foreign */
+	struct tickets *tickets;     /* foreign */
+	bool offered;                /* to resume */
+	bool accepted;               /* the peer is the one we wanted */
+	X509 *leaf, *bad; /* owned: what verification stopped at, or NULL */
 };
 
 static void
@@ -55,22 +61,35 @@ take_error(int *reason_r)
 struct tls *
 tls_new(void)
 {
-	return mem_alloc(sizeof(struct tls));
+	struct tls *t = mem_alloc(sizeof(*t));
+
+	t->tickets = tickets_new();
+	return t;
+}
+
+/* A session that is open keeps its context, but brings no more tickets. */
+void
+tls_renew(struct tls *t)
+{
+	struct context *c;
+
+	while ((c = t->contexts) != NULL) {
+		t->contexts = c->next;
+		SSL_CTX_sess_set_new_cb(c->ctx, NULL);
+		SSL_CTX_free(c->ctx);
+		free(c->ca_file);
+		free(c);
+	}
+	tickets_drop(t->tickets, NULL);
 }
 
 void
 tls_free(struct tls **t)
 {
-	struct context *c, *next;
-
 	if (*t == NULL)
 		return;
-	for (c = (*t)->contexts; c != NULL; c = next) {
-		next = c->next;
-		SSL_CTX_free(c->ctx);
-		free(c->ca_file);
-		free(c);
-	}
+	tls_renew(*t);
+	tickets_free(&(*t)->tickets);
 	free(*t);
 	*t = NULL;
 }
@@ -82,20 +101,30 @@ on_verified(int ok, X509_STORE_CTX *store)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(
 	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct refused *r;
+	struct wire *w = SSL_get_app_data(ssl);
 
 	if (ok || SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
-	    SSL_get_app_data(ssl) != NULL)
+	    w->leaf != NULL)
 		return ok;
-	r = mem_alloc(sizeof(*r));
-	r->leaf = X509_STORE_CTX_get0_cert(store);
-	r->bad = X509_STORE_CTX_get_current_cert(store);
-	if (r->bad == NULL)
-		r->bad = r->leaf;
-	X509_up_ref(r->leaf);
-	X509_up_ref(r->bad);
-	SSL_set_app_data(ssl, r);
+	w->leaf = X509_STORE_CTX_get0_cert(store);
+	w->bad = X509_STORE_CTX_get_current_cert(store);
+	if (w->bad == NULL)
+		w->bad = w->leaf;
+	X509_up_ref(w->leaf);
+	X509_up_ref(w->bad);
 	return ok;
+}
+
+/* 1: the session is ours now. */
+static int
+on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	const struct wire *w = SSL_get_app_data(ssl);
+
+	if (!w->accepted || SSL_version(ssl) < TLS1_3_VERSION)
+		return 0;
+	tickets_put(w->tickets, w->peer, session);
+	return 1;
 }
 
 static bool
@@ -105,7 +134,12 @@ set_policy(SSL_CTX *ctx)
 	    ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_security_level(ctx, 2);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verified);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_cache_mode(
+	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_ticket);
+	/* Small records come several in a read, large ones without a read for
+	 * their five bytes of header. */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	/* An idle connection keeps no 32 KiB of record buffers. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
 				  SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -192,11 +226,68 @@ expect_name(SSL *ssl, const char *host)
 	       SSL_set_tlsext_host_name(ssl, sni) == 1;
 }
 
+/* As OpenSSL does it in a handshake, with the clock and the authorities of
+ * today. */
+static bool
+verifies(SSL *ssl)
+{
+	X509_STORE_CTX *store = X509_STORE_CTX_new();
+	X509_VERIFY_PARAM *param;
+	bool good;
+
+	if (store == NULL || X509_STORE_CTX_init(store,
+				 SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)),
+				 SSL_get0_peer_certificate(ssl),
+				 SSL_get_peer_cert_chain(ssl)) != 1) {
+		X509_STORE_CTX_free(store);
+		return false;
+	}
+	param = X509_STORE_CTX_get0_param(store);
+	X509_VERIFY_PARAM_set_auth_level(param, SSL_get_security_level(ssl));
+	good = X509_STORE_CTX_set_default(store, "ssl_server") == 1 &&
+	       X509_VERIFY_PARAM_set1(param, SSL_get0_param(ssl)) == 1 &&
+	       X509_verify_cert(store) == 1;
+	X509_STORE_CTX_free(store);
+	return good;
+}
+
+static bool
+has_pin(const SSL *ssl, const unsigned char *pin)
+{
+	const X509 *cert = SSL_get0_peer_certificate(ssl);
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	return cert != NULL && X509_digest(cert, EVP_sha256(), hash, &n) == 1 &&
+	       n == TLS_PIN_SIZE && CRYPTO_memcmp(hash, pin, n) == 0;
+}
+
+/* Offers a session to resume, if there is one by whose certificate the peer
+ * would be accepted today. */
+static void
+offer(struct wire *w, SSL *ssl)
+{
+	const struct tls_peer *peer = w->peer;
+	SSL_SESSION *session =
+	    peer->afresh ? NULL : tickets_take(w->tickets, peer, time(NULL));
+
+	if (session == NULL)
+		return;
+	w->offered =
+	    SSL_set_session(ssl, session) == 1 &&
+	    (peer->pin != NULL ? has_pin(ssl, peer->pin) : verifies(ssl));
+	if (!w->offered)
+		SSL_set_session(ssl, NULL);
+	SSL_SESSION_free(session);
+	ERR_clear_error();
+}
+
 SSL *
 tls_session(
     struct tls *t, const struct tls_peer *peer, int fd, struct fault *fault_r)
 {
 	SSL_CTX *ctx = find_context(t, peer->ca_file, fault_r);
+	struct wire *w;
 	SSL *ssl;
 	int reason;
 
@@ -209,11 +300,34 @@ tls_session(
 		say(fault_r, NULL, "cannot set up TLS", take_error(&reason));
 		return NULL;
 	}
+	w = mem_alloc(sizeof(*w));
+	w->peer = peer;
+	w->tickets = t->tickets;
+	SSL_set_app_data(ssl, w);
 	/* A pinned certificate is judged in tls_accept_peer(), by its hash. */
 	if (peer->pin != NULL)
 		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
 	SSL_set_connect_state(ssl);
+	offer(w, ssl);
 	return ssl;
+}
+
+/* A server that stumbles over a ticket will not be offered another. */
+void
+tls_end(SSL **ssl)
+{
+	struct wire *w;
+
+	if (*ssl == NULL)
+		return;
+	w = SSL_get_app_data(*ssl);
+	if (w->offered && !w->accepted)
+		tickets_drop(w->tickets, w->peer);
+	SSL_free(*ssl);
+	*ssl = NULL;
+	X509_free(w->leaf);
+	X509_free(w->bad);
+	free(w);
 }
 
 /* --- what a certificate says of itself */
@@ -324,15 +438,11 @@ fingerprint(const X509 *cert, char hex[2 * TLS_PIN_SIZE + 1])
 static bool
 matches_pin(SSL *ssl, const unsigned char *pin, struct fault *fault_r)
 {
-	X509 *cert = SSL_get0_peer_certificate(ssl);
-	unsigned char hash[EVP_MAX_MD_SIZE];
 	char hex[2 * TLS_PIN_SIZE + 1];
-	unsigned n = 0;
 
-	if (cert != NULL && X509_digest(cert, EVP_sha256(), hash, &n) == 1 &&
-	    n == TLS_PIN_SIZE && CRYPTO_memcmp(hash, pin, n) == 0)
+	if (has_pin(ssl, pin))
 		return true;
-	fingerprint(cert, hex);
+	fingerprint(SSL_get0_peer_certificate(ssl), hex);
 	say(fault_r,
 	    "if the server has a new certificate and you are sure of it, set "
 	    "pin_sha256 to its fingerprint",
@@ -343,14 +453,11 @@ matches_pin(SSL *ssl, const unsigned char *pin, struct fault *fault_r)
 	return false;
 }
 
-bool
-tls_accept_peer(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
+static bool
+has_good_chain(SSL *ssl, struct fault *fault_r)
 {
-	long result;
+	long result = SSL_get_verify_result(ssl);
 
-	if (peer->pin != NULL)
-		return matches_pin(ssl, peer->pin, fault_r);
-	result = SSL_get_verify_result(ssl);
 	if (result == X509_V_OK && SSL_get0_peer_certificate(ssl) != NULL)
 		return true;
 	say(fault_r, NULL, "certificate refused",
@@ -359,13 +466,14 @@ tls_accept_peer(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
 	return false;
 }
 
-/* The first Finished message of the handshake: the client's, or the server's
- * when a session was resumed. */
-static size_t
-first_finished(SSL *ssl, unsigned char *to, size_t room)
+bool
+tls_accept_peer(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
 {
-	return SSL_session_reused(ssl) ? SSL_get_peer_finished(ssl, to, room)
-	                               : SSL_get_finished(ssl, to, room);
+	struct wire *w = SSL_get_app_data(ssl);
+
+	w->accepted = peer->pin != NULL ? matches_pin(ssl, peer->pin, fault_r)
+	                                : has_good_chain(ssl, fault_r);
+	return w->accepted;
 }
 
 void
@@ -381,8 +489,10 @@ tls_bind(SSL *ssl, struct tls_binding *binding_r)
 			b.type = TLS_EXPORTER;
 			b.n = exported;
 		}
-	} else if (SSL_get_extms_support(ssl) == 1) {
-		b.n = first_finished(ssl, b.bytes, sizeof(b.bytes));
+	} else if (SSL_get_extms_support(ssl) == 1 &&
+		   SSL_session_reused(ssl) == 0) {
+		/* The first Finished of a full handshake is the client's. */
+		b.n = SSL_get_finished(ssl, b.bytes, sizeof(b.bytes));
 		if (b.n > 0 && b.n <= sizeof(b.bytes))
 			b.type = TLS_UNIQUE;
 	}
@@ -448,12 +558,12 @@ explain_name(const X509 *leaf, const char *host, struct fault *f)
 }
 
 static void
-explain_issuer(long result, const struct refused *r, struct fault *f)
+explain_issuer(long result, const struct wire *w, struct fault *f)
 {
 	char hex[2 * TLS_PIN_SIZE + 1], issuer[128];
 
-	fingerprint(r->leaf, hex);
-	name_of(X509_get_issuer_name(r->bad), issuer, sizeof(issuer));
+	fingerprint(w->leaf, hex);
+	name_of(X509_get_issuer_name(w->bad), issuer, sizeof(issuer));
 	if (result == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT)
 		fault_set(f, FAULT_ACCOUNT, FAULT_LATER, "TLS",
 		    "it is a self-signed certificate, for which nobody vouches "
@@ -467,23 +577,23 @@ explain_issuer(long result, const struct refused *r, struct fault *f)
 }
 
 static void
-explain_certificate(long result, const struct refused *r,
+explain_certificate(long result, const struct wire *w,
     const struct tls_peer *peer, struct fault *f)
 {
-	switch (r != NULL ? result : X509_V_OK) {
+	switch (w->leaf != NULL ? result : X509_V_OK) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		explain_date(result, r->bad, f);
+		explain_date(result, w->bad, f);
 		break;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		explain_name(r->leaf, peer->host, f);
+		explain_name(w->leaf, peer->host, f);
 		break;
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		explain_issuer(result, r, f);
+		explain_issuer(result, w, f);
 		break;
 	default:
 		say(f, NULL, "certificate refused",
@@ -527,7 +637,7 @@ static void
 explain_error(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
 {
 	long result = SSL_get_verify_result(ssl);
-	struct refused *refused = SSL_get_app_data(ssl);
+	const struct wire *w = SSL_get_app_data(ssl);
 	int reason;
 	const char *text = take_error(&reason);
 
@@ -536,17 +646,11 @@ explain_error(SSL *ssl, const struct tls_peer *peer, struct fault *fault_r)
 		    "");
 	else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED &&
 		 result != X509_V_OK)
-		explain_certificate(result, refused, peer, fault_r);
+		explain_certificate(result, w, peer, fault_r);
 	else
 		say(fault_r, reason_hint(reason), "TLS failed", text);
 	if (is_no_tls(reason))
 		fault_r->cause = FAULT_CAUSE_NOT_TLS;
-	if (refused == NULL)
-		return;
-	SSL_set_app_data(ssl, NULL);
-	X509_free(refused->leaf);
-	X509_free(refused->bad);
-	free(refused);
 }
 
 void

@@ -7,7 +7,14 @@
  * counts.
  *
  * Contexts are shared by everybody with the same ca_file and made on first
- * use.  No session is resumed across a change of either.
+ * use.
+ *
+ * TLS 1.3 sessions are resumed (net/ticket.h), always with a fresh key exchange
+ * and without early data.  A server that resumes shows no certificate, so the
+ * one that he showed before is verified again, as if it had just come, before
+ * the session is offered; otherwise, and whenever the server does not like it,
+ * it is a full handshake.  TLS 1.2 is never resumed: a resumed session has no
+ * forward secrecy there, and no tls-unique that is worth its name.
  */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -34,18 +41,25 @@ struct tls_facts {
 };
 
 struct tls_peer {
-	const char *host;         /* name or address literal */
+	const char *host; /* name or address literal */
+	unsigned port;
+	bool afresh;              /* a full handshake: somebody wants to see */
 	const char *ca_file;      /* NULL: the system's certificates */
 	const unsigned char *pin; /* NULL: verify chain and name */
 };
 
 struct tls *tls_new(void);
 void tls_free(struct tls **t);
+/* Certificates are read again, and what was trusted so far is not resumed:
+ * whoever connects from now on is judged anew. */
+void tls_renew(struct tls *t);
 
-/* A client session on a connected socket, not yet shaken hands.  NULL: fault_r
- * (text and hint only: scope and phase are the caller's). */
+/* A client session on a connected socket, not yet shaken hands.  peer must
+ * outlive it.  NULL: fault_r (text and hint only: scope and phase are the
+ * caller's). */
 SSL *tls_session(
     struct tls *t, const struct tls_peer *peer, int fd, struct fault *fault_r);
+void tls_end(SSL **ssl);
 /* After the handshake and before a byte is sent: true when this is the peer we
  * wanted.  The result of the chain is looked at again, on resumption too. */
 bool tls_accept_peer(
@@ -54,9 +68,9 @@ bool tls_accept_peer(
 void tls_describe(
     SSL *ssl, const struct tls_peer *peer, struct tls_facts *facts_r);
 /* What both ends know of this session and nobody between them can have made
- * equal (RFC 5929, 9266): tls-exporter with TLS 1.3; tls-unique with TLS 1.2,
- * but only with the extended master secret (RFC 7627), without which two
- * sessions could be made to share it. */
+ * equal (RFC 5929, 9266): tls-exporter with TLS 1.3, resumed or not; tls-unique
+ * with TLS 1.2, but only with the extended master secret (RFC 7627), without
+ * which two sessions could be made to share it. */
 #define TLS_BINDING_MAX 64
 enum tls_binding_type { TLS_BINDING_NONE, TLS_EXPORTER, TLS_UNIQUE };
 struct tls_binding {

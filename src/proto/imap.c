@@ -17,8 +17,6 @@
  */
 #include "proto/imap.h"
 
-#include <stdio.h>
-
 #include "proto/imap_private.h"
 
 /* A literal that is no body is read over, up to here. */
@@ -143,19 +141,43 @@ read_text(struct imap *m, enum line line)
 
 /* --- start of a response ------------------------------------------------- */
 
+static unsigned
+place(const struct imap *m, unsigned i)
+{
+	return (m->head + i) % IMAP_WINDOW;
+}
+
+/* Whose tag it is; what is not free has its turn, and is overtaken by none. */
+static bool
+find_tag(struct imap *m, const struct imap_token *t)
+{
+	uint64_t tag;
+
+	if (t->kind != IMAP_TOKEN_ATOM || t->text.n < 2 ||
+	    ascii_lower(t->text.p[0]) != 'a' || t->text.p[1] == '0' ||
+	    !span_uint(span_skip(t->text, 1), UINT32_MAX, &tag))
+		return false;
+	for (unsigned i = 0; i < m->count; i++) {
+		m->answering = i;
+		if (m->queue[place(m, i)].tag == tag)
+			return i == 0 ||
+			       imap_rows[m->queue[place(m, i)].cmd].free;
+		if (!imap_rows[m->queue[place(m, i)].cmd].free)
+			return false;
+	}
+	return false;
+}
+
 static void
 take_start(struct imap *m, const struct imap_token *t)
 {
-	char tag[16];
-
-	(void)snprintf(tag, sizeof(tag), "A%u", m->queue[m->head].tag);
 	if (imap_token_is(t, "*"))
 		m->state = STATE_UNTAGGED;
 	else if (imap_awaits(m, IMAP_GREETING))
 		imap_fail(m, "no IMAP greeting");
 	else if (imap_token_is(t, "+"))
 		read_text(m, LINE_CONTINUE);
-	else if (m->count > 0 && imap_token_is(t, tag))
+	else if (find_tag(m, t))
 		m->state = STATE_TAGGED;
 	else
 		imap_fail(m, "response with a wrong tag");
@@ -319,6 +341,29 @@ settle(struct imap *m)
 	}
 }
 
+/* What was sent before it moves up to its place. */
+static void
+take_out(struct imap *m)
+{
+	for (unsigned i = m->answering; i > 0; i--)
+		m->queue[place(m, i)] = m->queue[place(m, i - 1)];
+	m->head = place(m, 1);
+	m->count--;
+}
+
+/* A command is answered before an older one, whose answer goes on. */
+static void
+complete_early(struct imap *m)
+{
+	struct imap_event *e = &m->event;
+
+	give_text(m, IMAP_EV_DONE);
+	e->cmd = m->queue[place(m, m->answering)].cmd;
+	e->tag = m->queue[place(m, m->answering)].tag;
+	e->status = (enum imap_status)m->condition;
+	take_out(m);
+}
+
 /* The oldest command is answered. */
 static void
 complete(struct imap *m)
@@ -331,14 +376,14 @@ complete(struct imap *m)
 	if (m->condition == CONDITION_OK)
 		settle(m);
 	give_text(m, IMAP_EV_DONE);
+	m->event.tag = m->queue[m->head].tag;
 	m->event.status = (enum imap_status)m->condition;
 	m->event.has_size = m->answered;
 	m->event.size = m->found;
 	m->event.lowest = m->lowest;
 	if (m->lowest == UINT32_MAX && m->lowest_found > 0)
 		m->event.lowest = m->lowest_found;
-	m->head = (m->head + 1) % IMAP_WINDOW;
-	m->count--;
+	take_out(m);
 	imap_begin(m);
 }
 
@@ -368,6 +413,8 @@ take_text_end(struct imap *m, const struct imap_token *t)
 	imap_end_line(m);
 	if (m->line == LINE_CONTINUE)
 		end_continue(m);
+	else if (m->line == LINE_TAGGED && m->answering > 0)
+		complete_early(m);
 	else if (m->line == LINE_TAGGED)
 		complete(m);
 	else
@@ -561,6 +608,12 @@ unsigned
 imap_outstanding(const struct imap *m)
 {
 	return m->count;
+}
+
+unsigned
+imap_tag(const struct imap *m)
+{
+	return m->next_tag - 1;
 }
 
 enum wait_class

@@ -5,8 +5,10 @@
  *
  * Bytes go in with imap_recv(), events come out of imap_next(), bytes for the
  * server wait in imap_out().  Several commands may be outstanding only where
- * the owner knows them to be free of ambiguity; tagged replies are matched in
- * order, and a tag out of turn is IMAP_EV_ERROR: close.  Only what is inside
+ * the owner knows them to be free of ambiguity.  Tagged replies are matched in
+ * order, but SEARCH, FETCH and STORE may be done before others of their kind
+ * that were sent earlier (RFC 3501 section 5.5); any other tag out of turn is
+ * IMAP_EV_ERROR: close.  Only what is inside
  * TLS is ever read here; a PREAUTH greeting is an error, a referral is never
  * followed, sequence numbers are never used, and untagged data before the
  * login succeeded is dropped, but for capabilities.
@@ -25,7 +27,7 @@
 #include "proto/imap_lex.h"
 #include "proto/wait.h"
 
-#define IMAP_WINDOW 8         /* commands outstanding */
+#define IMAP_WINDOW 16        /* commands outstanding */
 #define IMAP_OUT_MAX 65536    /* bytes waiting to be written */
 #define IMAP_SET_MAX 8000     /* bytes of a UID set in one command */
 #define IMAP_TEXT_MAX 2048    /* of a status or challenge; the rest is cut */
@@ -122,8 +124,8 @@ struct imap_mailbox {
 };
 
 enum imap_event_kind {
-	/* cmd completed: status, code, text.  UID_SEARCH: size is the number of
-	 * UIDs given, has_size says that an answer came at all */
+	/* cmd completed: tag, status, code, text.  UID_SEARCH: size is the
+	 * number of UIDs given, has_size says that an answer came at all */
 	IMAP_EV_DONE,
 	IMAP_EV_CHALLENGE,  /* "+ text" in AUTHENTICATE */
 	IMAP_EV_UID,        /* one number of a SEARCH answer: uid */
@@ -144,6 +146,7 @@ struct imap_event {
 	enum imap_command cmd;
 	enum imap_status status;
 	enum imap_code code;
+	unsigned tag; /* DONE: which command, as imap_tag() said */
 	/* UID, FETCHED; 0: the response named none (ignore it) */
 	uint32_t uid;
 	/* DONE of UID_SEARCH: the server did not look below this UID (RFC
@@ -174,6 +177,7 @@ struct imap {
 		uint32_t from; /* UID_SEARCH: lower UIDs are not given */
 	} queue[IMAP_WINDOW];
 	unsigned head, count, next_tag;
+	unsigned answering; /* place in the queue of the tag that was read */
 	bool authenticated;
 	unsigned state;
 	struct imap_event event;
@@ -271,6 +275,7 @@ bool imap_copy(struct imap *m, struct span set, struct span mailbox);
 bool imap_move(struct imap *m, struct span set, struct span mailbox);
 
 unsigned imap_outstanding(const struct imap *m);
+unsigned imap_tag(const struct imap *m); /* of the command given last */
 enum wait_class imap_wait_class(const struct imap *m);
 const char *imap_phase(const struct imap *m);
 

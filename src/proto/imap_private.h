@@ -17,6 +17,7 @@ struct imap_row {
 	enum wait_class wait;
 	bool secret; /* its bytes are credentials */
 	bool simple; /* without arguments */
+	bool free;   /* may overtake others that are free */
 };
 
 /* What the next token means; the functions are in a table in imap.c. */

@@ -141,7 +141,9 @@ static void
 take_message_limit(struct imap *m, struct span arg)
 {
 	(void)span_cut(&arg, ' ');
-	if (imap_awaits(m, IMAP_UID_SEARCH) && !imap_parse_uid(arg, &m->lowest))
+	if (imap_awaits(m, IMAP_UID_SEARCH) &&
+	    (m->line != LINE_TAGGED || m->answering == 0) &&
+	    !imap_parse_uid(arg, &m->lowest))
 		m->lowest = UINT32_MAX;
 }
 

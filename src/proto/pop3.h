@@ -24,7 +24,7 @@
 #include "proto/wait.h"
 
 #define POP3_LINE_MAX 2048 /* RFC 2449 says 512; seen: long error texts */
-#define POP3_WINDOW 128    /* commands outstanding */
+#define POP3_WINDOW 512    /* commands outstanding */
 #define POP3_OUT_MAX 16384 /* bytes waiting to be written */
 
 enum pop3_command {

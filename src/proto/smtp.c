@@ -3,28 +3,10 @@
  * Replies are matched to what was sent by a queue of the stages that are due.
  * The table below says for each stage how a person calls it, how long its
  * reply is waited for, and which function takes the reply.
- *
- * The dot is written in two places only: smtp_dot(), and take_data() for the
- * data of a transaction that has no recipient.
  */
-#include "proto/smtp.h"
-
-#include <inttypes.h>
+#include "proto/smtp_private.h"
 
 #include "proto/sasl_list.h"
-
-#define DOT_ROOM 5       /* CRLF.CRLF: kept free, so that the dot has room */
-#define FLIGHT_ROOM 2048 /* RSET, MAIL, RCPT and DATA at their longest */
-
-enum {
-	IDLE,
-	CHALLENGED, /* AUTH goes on with smtp_auth_line() */
-	COMMANDS,   /* RSET, MAIL, RCPT, DATA are on their way */
-	BODY,       /* between 354 and the dot */
-	ENDING,     /* the dot was given out: the outcome is the server's */
-	CLOSED,     /* nothing more is written, and what comes is dropped */
-	BROKEN,     /* out of step: nothing more is read either */
-};
 
 static void take_greeting(struct smtp *m);
 static void take_ehlo(struct smtp *m);
@@ -32,7 +14,8 @@ static void take_auth(struct smtp *m);
 static void take_envelope(struct smtp *m);
 static void take_data(struct smtp *m);
 static void take_early(struct smtp *m);
-static void take_dot(struct smtp *m);
+static void take_end(struct smtp *m);
+static void take_chunk(struct smtp *m);
 static void take_rset(struct smtp *m);
 static void take_quit(struct smtp *m);
 
@@ -51,7 +34,10 @@ static const struct {
 	{ "DATA", "DATA", WAIT_DATA, take_data },
 	{ "body", "sending the message", WAIT_BODY, take_early },
 	{ "end of data", "end of data (message may be sent more than once)",
-	    WAIT_DOT, take_dot },
+	    WAIT_DOT, take_end },
+	{ "BDAT", "BDAT", WAIT_DATA, take_chunk },
+	{ "BDAT LAST", "end of data (message may be sent more than once)",
+	    WAIT_DOT, take_end },
 	{ "RSET", "RSET", WAIT_COMMAND, take_rset },
 	{ "QUIT", "QUIT", WAIT_QUIT, take_quit },
 };
@@ -63,7 +49,7 @@ due(const struct smtp *m)
 {
 	if (m->count > 0)
 		return m->queue[m->head];
-	return m->state == BODY ? SMTP_BODY : SMTP_STAGES;
+	return m->open > 0 ? SMTP_BODY : SMTP_STAGES;
 }
 
 static void
@@ -80,7 +66,8 @@ static void
 stop(struct smtp *m, unsigned state)
 {
 	m->state = state;
-	m->count = 0;
+	m->count = m->open = 0;
+	m->missing = 0;
 	buf_drop(&m->out, m->out.len);
 }
 
@@ -89,62 +76,14 @@ out_of_step(struct smtp *m, const char *why)
 {
 	emit(m, SMTP_EV_ERROR, &m->reply);
 	m->event.text = span_str(why);
-	stop(m, BROKEN);
+	stop(m, SMTP_STATE_BROKEN);
 }
 
-static void
-push(struct smtp *m, enum smtp_stage stage)
+bool
+smtp_reply_begun(const struct smtp *m)
 {
-	m->queue[(m->head + m->count++) % SMTP_WINDOW] = stage;
-}
-
-/* --- commands ------------------------------------------------------------ */
-
-static bool
-asks_report(const struct smtp *m)
-{
-	return m->caps.dsn && m->envid[0] != '\0';
-}
-
-static void
-send_mail_from(struct smtp *m)
-{
-	const struct smtp_envelope *e = &m->envelope;
-
-	buf_addf(&m->out, "MAIL FROM:<%s>", m->sender);
-	if (m->caps.size && e->size > 0)
-		buf_addf(&m->out, " SIZE=%" PRIu64, e->size);
-	if (e->eight_bit)
-		buf_addf(&m->out, " BODY=8BITMIME");
-	if (e->utf8)
-		buf_addf(&m->out, " SMTPUTF8");
-	if (asks_report(m))
-		buf_addf(&m->out, " RET=HDRS ENVID=%s", m->envid);
-	buf_addf(&m->out, "\r\n");
-}
-
-static void
-send_rcpt_to(struct smtp *m)
-{
-	buf_addf(&m->out, "RCPT TO:<%s>", m->recipient);
-	if (asks_report(m))
-		buf_addf(&m->out, " NOTIFY=%s",
-		    m->envelope.no_report ? "NEVER" : "FAILURE");
-	buf_addf(&m->out, "\r\n");
-}
-
-static void
-send_command(struct smtp *m, enum smtp_stage stage)
-{
-	if (stage == SMTP_MAIL)
-		send_mail_from(m);
-	else if (stage == SMTP_RCPT)
-		send_rcpt_to(m);
-	else if (stage == SMTP_EHLO)
-		buf_addf(&m->out, "EHLO %s\r\n", m->ehlo);
-	else
-		buf_addf(&m->out, "%s\r\n", stages[stage].name);
-	push(m, stage);
+	return (m->reply.lines > 0 && !m->reply_done) ||
+	       (m->line.part.len > 0 && !m->line.returned);
 }
 
 bool
@@ -152,16 +91,16 @@ smtp_init(struct smtp *m, const char *ehlo, bool greeted)
 {
 	struct span name = span_str(ehlo);
 
-	*m = (struct smtp){ .state = IDLE };
+	*m = (struct smtp){ .state = SMTP_STATE_IDLE };
 	line_init(&m->line, SMTP_LINE_MAX);
 	buf_init(&m->out, SMTP_OUT_MAX);
 	if (name.n == 0 || name.n >= sizeof(m->ehlo) || !span_is_visible(name))
 		return false;
 	memcpy(m->ehlo, name.p, name.n);
 	if (greeted)
-		send_command(m, SMTP_EHLO);
+		smtp_send(m, SMTP_EHLO);
 	else
-		push(m, SMTP_GREETING);
+		smtp_due(m, SMTP_GREETING);
 	return true;
 }
 
@@ -170,164 +109,6 @@ smtp_free(struct smtp *m)
 {
 	line_free(&m->line);
 	buf_free(&m->out);
-}
-
-/* The secret part is added without a formatter, which might keep a copy. */
-static bool
-send_auth(struct smtp *m, const char *verb, struct span secret)
-{
-	if (!span_is_visible(secret) ||
-	    strlen(verb) + secret.n + 2 > buf_room(&m->out))
-		return false;
-	m->out.secret = true;
-	buf_add(&m->out, span_str(verb));
-	buf_add(&m->out, secret);
-	buf_add(&m->out, span_str("\r\n"));
-	push(m, SMTP_AUTH);
-	return true;
-}
-
-bool
-smtp_auth(struct smtp *m, const char *mechanism, struct span initial)
-{
-	struct span name = span_str(mechanism);
-	char verb[64] = "AUTH ";
-	size_t at = strlen(verb);
-
-	if (!smtp_idle(m) || m->authenticated || !span_is_visible(name) ||
-	    at + name.n + 2 > sizeof(verb))
-		return false;
-	memcpy(verb + at, name.p, name.n);
-	if (initial.n > 0)
-		verb[at + name.n] = ' ';
-	return send_auth(m, verb, initial);
-}
-
-bool
-smtp_auth_line(struct smtp *m, struct span base64)
-{
-	if (m->state != CHALLENGED || !send_auth(m, "", base64))
-		return false;
-	m->state = IDLE;
-	return true;
-}
-
-/* Our own configured address: what would need quoting is refused. */
-static bool
-keep_address(char *dst, size_t cap, struct span a, bool utf8)
-{
-	if (a.n >= cap)
-		return false;
-	for (size_t i = 0; i < a.n; i++) {
-		bool eight_bit = (unsigned char)a.p[i] >= 0x80;
-
-		if (eight_bit ? !utf8 : !span_is_visible(span_make(a.p + i, 1)))
-			return false;
-		if (a.p[i] == '<' || a.p[i] == '>')
-			return false;
-		dst[i] = a.p[i];
-	}
-	dst[a.n] = '\0';
-	return true;
-}
-
-/* What would have to be written as xtext (RFC 3461 section 4) is refused. */
-static bool
-keep_envid(struct smtp *m, struct span id)
-{
-	if (id.n > SMTP_ENVID_MAX)
-		return false;
-	for (size_t i = 0; i < id.n; i++) {
-		char c = ascii_lower(id.p[i]);
-
-		if ((c < 'a' || c > 'z') && !ascii_is_digit(c))
-			return false;
-		m->envid[i] = id.p[i];
-	}
-	m->envid[id.n] = '\0';
-	return true;
-}
-
-static bool
-begin(struct smtp *m, const struct smtp_envelope *e, bool trial)
-{
-	if (!smtp_idle(m) || e->recipient.n == 0 ||
-	    buf_room(&m->out) < FLIGHT_ROOM ||
-	    !keep_address(m->sender, sizeof(m->sender), e->sender, e->utf8) ||
-	    !keep_address(
-		m->recipient, sizeof(m->recipient), e->recipient, e->utf8) ||
-	    !keep_envid(m, e->envid))
-		return false;
-	m->envelope = *e;
-	m->trial = trial;
-	m->refused = m->recipient_taken = m->ignore_dot = false;
-	m->state = COMMANDS;
-	if (m->need_rset)
-		send_command(m, SMTP_RSET);
-	if (!m->need_rset || m->caps.pipelining)
-		send_command(m, SMTP_MAIL);
-	m->need_rset = false;
-	if (m->caps.pipelining) {
-		send_command(m, SMTP_RCPT);
-		send_command(m, m->trial ? SMTP_RSET : SMTP_DATA);
-	}
-	return true;
-}
-
-bool
-smtp_mail(struct smtp *m, const struct smtp_envelope *e)
-{
-	return begin(m, e, false);
-}
-
-bool
-smtp_try(struct smtp *m, const struct smtp_envelope *e)
-{
-	return !m->need_rset && begin(m, e, true);
-}
-
-/* What is given to the encoder at a time fits even if it comes out whole; a
- * dot that is put in is a step of its own. */
-void
-smtp_body(struct smtp *m, struct span *in)
-{
-	while (m->state == BODY && in->n > 0 && buf_room(&m->out) > DOT_ROOM) {
-		size_t room = buf_room(&m->out) - DOT_ROOM;
-		size_t n = in->n < room ? in->n : room;
-		struct span piece = span_make(in->p, n), stuffed;
-
-		dot_encode(&m->dot, &piece, &stuffed);
-		buf_add(&m->out, stuffed);
-		*in = span_skip(*in, n - piece.n);
-	}
-}
-
-/* Some bytes of a reply have come, but not all. */
-static bool
-reply_begun(const struct smtp *m)
-{
-	return (m->reply.lines > 0 && !m->reply_done) ||
-	       (m->line.part.len > 0 && !m->line.returned);
-}
-
-bool
-smtp_dot(struct smtp *m)
-{
-	if (m->state != BODY || reply_begun(m))
-		return false;
-	buf_add(&m->out, dot_encode_end(&m->dot));
-	push(m, SMTP_DOT);
-	m->state = ENDING;
-	return true;
-}
-
-bool
-smtp_quit(struct smtp *m)
-{
-	if (!smtp_idle(m))
-		return false;
-	send_command(m, SMTP_QUIT);
-	return true;
 }
 
 /* --- replies ------------------------------------------------------------- */
@@ -342,11 +123,11 @@ static void
 take_greeting(struct smtp *m)
 {
 	if (reply_class(m) == 2) {
-		send_command(m, SMTP_EHLO);
+		smtp_send(m, SMTP_EHLO);
 		return;
 	}
 	emit(m, SMTP_EV_REFUSED, &m->reply);
-	stop(m, CLOSED);
+	stop(m, SMTP_STATE_CLOSED);
 }
 
 /* No HELO when EHLO is refused: without AUTH there is nothing to say. */
@@ -356,7 +137,7 @@ take_ehlo(struct smtp *m)
 	m->ready = reply_class(m) == 2;
 	emit(m, m->ready ? SMTP_EV_READY : SMTP_EV_REFUSED, &m->reply);
 	if (!m->ready)
-		stop(m, CLOSED);
+		stop(m, SMTP_STATE_CLOSED);
 }
 
 static bool
@@ -382,7 +163,7 @@ take_auth(struct smtp *m)
 			out_of_step(m, "a challenge that is not base64");
 			return;
 		}
-		m->state = CHALLENGED;
+		m->state = SMTP_STATE_CHALLENGED;
 		emit(m, SMTP_EV_CHALLENGE, &m->reply);
 		m->event.text = challenge;
 		return;
@@ -394,7 +175,7 @@ take_auth(struct smtp *m)
 	m->authenticated = reply_class(m) == 2;
 	emit(m, SMTP_EV_AUTH, &m->reply);
 	if (m->reply.code == 421)
-		stop(m, CLOSED);
+		stop(m, SMTP_STATE_CLOSED);
 }
 
 /* The first refusal decides; those behind it only follow from it. */
@@ -408,25 +189,47 @@ note_refusal(struct smtp *m)
 	m->decisive_stage = m->stage;
 }
 
+/* The oldest transaction has its verdict. */
+static void
+end_transaction(struct smtp *m, bool failed)
+{
+	m->open--;
+	m->failed = failed;
+	m->refused = m->recipient_taken = m->trial = false;
+	if (m->open == 0)
+		m->state = SMTP_STATE_IDLE;
+}
+
 static void
 refuse(struct smtp *m)
 {
 	m->stage = m->decisive_stage;
 	emit(m, SMTP_EV_VERDICT, &m->decisive);
-	m->state = IDLE;
-	m->need_rset = true;
+	end_transaction(m, true);
+}
+
+/* All replies that the oldest transaction can have now are in. */
+static bool
+is_answered(const struct smtp *m)
+{
+	enum smtp_stage next = due(m);
+
+	return m->count == 0 ||
+	       (!m->trial && (next == SMTP_RSET || next == SMTP_MAIL));
 }
 
 /* Behind a refusal: a 421 ends the connection and with it all that was sent
- * behind; else the other replies of the flight are still to come. */
+ * behind; else the other replies of the transaction are still to come. */
 static void
 go_on_refused(struct smtp *m)
 {
-	if (m->reply.code != 421 && m->count > 0)
+	bool leaving = m->reply.code == 421;
+
+	if (!leaving && !is_answered(m))
 		return;
 	refuse(m);
-	if (m->reply.code == 421)
-		stop(m, CLOSED);
+	if (leaving)
+		stop(m, SMTP_STATE_CLOSED);
 }
 
 static void
@@ -437,6 +240,18 @@ take_recipient(struct smtp *m)
 		return;
 	m->decisive = m->reply;
 	m->decisive_stage = m->stage;
+}
+
+/* One by one: the next command of a transaction that goes well. */
+static void
+send_next(struct smtp *m)
+{
+	if (m->state != SMTP_STATE_COMMANDS || m->count > 0)
+		return;
+	if (m->stage == SMTP_MAIL)
+		smtp_send(m, SMTP_RCPT);
+	else
+		smtp_send(m, m->trial ? SMTP_RSET : SMTP_DATA);
 }
 
 /* MAIL and RCPT.  With PIPELINING the next command has been sent. */
@@ -451,12 +266,10 @@ take_envelope(struct smtp *m)
 		note_refusal(m);
 	else if (m->stage == SMTP_RCPT)
 		take_recipient(m);
-	if (reply_class(m) != 2)
+	if (m->refused)
 		go_on_refused(m);
-	else if (m->count == 0 && m->stage == SMTP_MAIL)
-		send_command(m, SMTP_RCPT);
-	else if (m->count == 0)
-		send_command(m, m->trial ? SMTP_RSET : SMTP_DATA);
+	else
+		send_next(m);
 }
 
 /* 354 to a transaction without a recipient is ended by a lone dot, which can
@@ -471,12 +284,10 @@ take_data(struct smtp *m)
 		note_refusal(m);
 		go_on_refused(m);
 	} else if (m->refused) {
-		m->ignore_dot = true;
-		buf_add(&m->out, span_str(".\r\n"));
-		push(m, SMTP_DOT);
+		smtp_send_dot(m);
 	} else {
 		dot_encode_init(&m->dot);
-		m->state = BODY;
+		m->state = SMTP_STATE_BODY;
 		emit(m, SMTP_EV_GO, &m->reply);
 	}
 }
@@ -492,21 +303,47 @@ take_early(struct smtp *m)
 	}
 	note_refusal(m);
 	refuse(m);
-	stop(m, CLOSED);
+	stop(m, SMTP_STATE_CLOSED);
 }
 
+/* With a recipient behind a refused MAIL or a refused chunk, something that is
+ * not the message could have reached somebody. */
 static void
-take_dot(struct smtp *m)
+take_end(struct smtp *m)
 {
+	bool all_written = *smtp_end(m, m->open) <= m->written;
+
 	if (reply_class(m) == 3) {
 		out_of_step(m, "an answer that the end of data does not have");
-	} else if (reply_class(m) == 2 && !m->ignore_dot) {
-		emit(m, SMTP_EV_VERDICT, &m->reply);
-		m->state = IDLE;
-	} else {
+	} else if (reply_class(m) != 2) {
 		note_refusal(m);
 		go_on_refused(m);
+	} else if (m->refused && m->recipient_taken) {
+		out_of_step(m, "a message was accepted that was refused");
+	} else if (m->refused) {
+		go_on_refused(m);
+	} else if (!all_written) {
+		out_of_step(m, "an answer to data that has not ended");
+	} else {
+		emit(m, SMTP_EV_VERDICT, &m->reply);
+		end_transaction(m, false);
 	}
+}
+
+/* A refusal may come before the chunk is written. */
+static void
+take_chunk(struct smtp *m)
+{
+	bool early = m->count == 0 && m->missing > 0;
+
+	if (reply_class(m) == 3 || (reply_class(m) == 2 && early)) {
+		out_of_step(m, "an answer that does not fit BDAT");
+		return;
+	}
+	if (reply_class(m) != 2)
+		note_refusal(m);
+	if (m->refused)
+		go_on_refused(m);
 }
 
 /* The end of a trial: its verdict is in, whatever is said to RSET. */
@@ -519,9 +356,9 @@ end_trial(struct smtp *m)
 	}
 	m->stage = m->decisive_stage;
 	emit(m, SMTP_EV_VERDICT, &m->decisive);
-	m->state = IDLE;
+	end_transaction(m, false);
 	if (reply_class(m) != 2)
-		stop(m, CLOSED);
+		stop(m, SMTP_STATE_CLOSED);
 }
 
 static void
@@ -536,7 +373,7 @@ take_rset(struct smtp *m)
 		/* Who knows which recipients that transaction still has. */
 		out_of_step(m, "RSET was refused");
 	} else if (m->count == 0) {
-		send_command(m, SMTP_MAIL);
+		smtp_send(m, SMTP_MAIL);
 	}
 }
 
@@ -544,7 +381,7 @@ static void
 take_quit(struct smtp *m)
 {
 	emit(m, SMTP_EV_BYE, &m->reply);
-	stop(m, CLOSED);
+	stop(m, SMTP_STATE_CLOSED);
 }
 
 /* One line of the reply to EHLO: a keyword and its parameters. */
@@ -584,11 +421,11 @@ take_reply(struct smtp *m)
 			return;
 		}
 		emit(m, SMTP_EV_CLOSING, &m->reply);
-		stop(m, CLOSED);
+		stop(m, SMTP_STATE_CLOSED);
 		return;
 	}
 	if (m->count > 0) {
-		m->head = (m->head + 1) % SMTP_WINDOW;
+		m->head = (m->head + 1) % SMTP_DUE_MAX;
 		m->count--;
 	}
 	stages[m->stage].take(m);
@@ -620,9 +457,9 @@ smtp_recv(struct smtp *m, struct span in)
 	struct span rest = in, line;
 	enum line_status status;
 
-	if (m->state == CLOSED && !m->have_event)
+	if (m->state == SMTP_STATE_CLOSED && !m->have_event)
 		return in.n;
-	while (m->state < CLOSED && !m->have_event) {
+	while (m->state < SMTP_STATE_CLOSED && !m->have_event) {
 		status = line_next(&m->line, &rest, &line);
 		if (status == LINE_MORE)
 			break;
@@ -658,6 +495,7 @@ void
 smtp_wrote(struct smtp *m, size_t n)
 {
 	buf_drop(&m->out, n);
+	m->written += n;
 	if (m->out.len == 0)
 		m->out.secret = false;
 }
@@ -665,24 +503,42 @@ smtp_wrote(struct smtp *m, size_t n)
 bool
 smtp_idle(const struct smtp *m)
 {
-	return m->ready && m->state == IDLE && m->count == 0 && !m->have_event;
+	return m->ready && m->state == SMTP_STATE_IDLE && m->count == 0 &&
+	       m->open == 0 && m->missing == 0 && !m->have_event;
+}
+
+bool
+smtp_closed(const struct smtp *m)
+{
+	return m->state >= SMTP_STATE_CLOSED;
+}
+
+/* The bytes of a chunk are owed even when it was refused. */
+static enum smtp_stage
+awaited(const struct smtp *m)
+{
+	enum smtp_stage stage = due(m);
+
+	return stage == SMTP_STAGES && m->missing > 0 ? SMTP_BODY : stage;
 }
 
 /* Half a reply that nobody asked for: its rest is due like any other. */
 enum wait_class
 smtp_wait_class(const struct smtp *m)
 {
-	enum smtp_stage stage = due(m);
+	enum smtp_stage stage = awaited(m);
 
 	if (stage != SMTP_STAGES)
 		return stages[stage].wait;
-	return m->state < CLOSED && reply_begun(m) ? WAIT_COMMAND : WAIT_NONE;
+	return m->state < SMTP_STATE_CLOSED && smtp_reply_begun(m)
+	           ? WAIT_COMMAND
+	           : WAIT_NONE;
 }
 
 const char *
 smtp_phase(const struct smtp *m)
 {
-	enum smtp_stage stage = due(m);
+	enum smtp_stage stage = awaited(m);
 
 	return stage != SMTP_STAGES ? stages[stage].phrase : "idle";
 }

@@ -4,7 +4,9 @@
 void
 smtp_reply_reset(struct smtp_reply *r)
 {
-	*r = (struct smtp_reply){ .code = 0 };
+	r->code = r->lines = 0;
+	r->text_len = 0;
+	r->text[0] = '\0'; /* the rest is not worth a wipe for each reply */
 }
 
 /* What servers say ends in logs and on terminals: no control characters. */
@@ -17,6 +19,7 @@ add_text(struct smtp_reply *r, struct span s)
 		s.n = room;
 	for (size_t i = 0; i < s.n; i++)
 		r->text[r->text_len++] = ascii_is_print(s.p[i]) ? s.p[i] : '?';
+	r->text[r->text_len] = '\0';
 }
 
 enum smtp_reply_status

@@ -17,19 +17,40 @@ digest_init(struct digest *d)
 }
 
 void
+digest_copy(struct digest *d, const struct digest *from)
+{
+	d->ctx = EVP_MD_CTX_new();
+	if (d->ctx == NULL || EVP_MD_CTX_copy_ex(d->ctx, from->ctx) != 1)
+		abort();
+	d->held = from->held;
+}
+
+/* Normalised, so what was held back is CRLFs, the last perhaps half. */
+static void
+add_held(struct digest *d)
+{
+	static const char crlfs[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+	const size_t most = sizeof(crlfs) - 1;
+
+	while (d->held > 0) {
+		size_t n = d->held < most ? (size_t)d->held : most;
+
+		EVP_DigestUpdate(d->ctx, crlfs, n);
+		d->held -= n;
+	}
+}
+
+void
 digest_add(struct digest *d, struct span s)
 {
 	size_t n = s.n;
 
 	while (n > 0 && (s.p[n - 1] == '\r' || s.p[n - 1] == '\n'))
 		n--;
-	/* Normalised, so what was held back is CRLFs, the last perhaps half. */
 	if (n > 0) {
-		for (uint64_t i = 0; i < d->held; i++)
-			EVP_DigestUpdate(d->ctx, i % 2 == 0 ? "\r" : "\n", 1);
-		d->held = 0;
+		add_held(d);
+		EVP_DigestUpdate(d->ctx, s.p, n);
 	}
-	EVP_DigestUpdate(d->ctx, s.p, n);
 	d->held += s.n - n;
 }
 
@@ -48,17 +69,6 @@ digest_free(struct digest *d)
 }
 
 void
-digest_add_header(struct digest *d, const struct header_scan *h,
-    uint64_t before, struct span piece)
-{
-	uint64_t n = piece.n;
-
-	if (h->body)
-		n = h->header_bytes > before ? h->header_bytes - before : 0;
-	digest_add(d, span_make(piece.p, (size_t)n));
-}
-
-void
 fingerprint_init(struct fingerprint *f)
 {
 	dot_normalise_init(&f->normaliser);
@@ -69,10 +79,14 @@ fingerprint_init(struct fingerprint *f)
 static void
 take(struct fingerprint *f, struct span piece)
 {
-	uint64_t before = f->scan.bytes;
+	uint64_t before = f->scan.bytes, n = piece.n;
 
 	header_feed(&f->scan, piece);
-	digest_add_header(&f->digest, &f->scan, before, piece);
+	if (f->scan.body)
+		n = f->scan.header_bytes > before
+		        ? f->scan.header_bytes - before
+		        : 0;
+	digest_add(&f->digest, span_make(piece.p, (size_t)n));
 }
 
 void

@@ -4,8 +4,8 @@
  * hash of its header block, and one of all of it.  Both leave out the CRLFs at
  * the very end, in which servers differ.
  *
- * relay/spool computes them while a message comes in; a struct fingerprint
- * does it for a header that was fetched alone.
+ * relay/spool computes them while a message comes in, the first on the way to
+ * the second; a struct fingerprint does it for a header that was fetched alone.
  */
 #ifndef RELAY_FINGERPRINT_H
 #define RELAY_FINGERPRINT_H
@@ -28,14 +28,12 @@ struct digest {
 	uint64_t held;             /* bytes of CRLFs not hashed yet */
 };
 void digest_init(struct digest *d);
+/* Of what was added to from so far.  OpenSSL takes longer to find SHA-256 than
+ * to hash a header, so this is also the way to begin another empty one. */
+void digest_copy(struct digest *d, const struct digest *from);
 void digest_add(struct digest *d, struct span s);
 void digest_end(struct digest *d, unsigned char *hash_r); /* DIGEST_SIZE */
 void digest_free(struct digest *d); /* also when it was ended */
-
-/* Adds what belongs to the header of a normalised piece that header_feed() has
- * just taken; before: what h->bytes was in front of it. */
-void digest_add_header(struct digest *d, const struct header_scan *h,
-    uint64_t before, struct span piece);
 
 struct fingerprint {
 	struct dot_normaliser normaliser;

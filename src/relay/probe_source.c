@@ -378,6 +378,7 @@ probe_source_start(struct probe *p)
 		.events = &events,
 		.arg = p,
 		.steps = &p->steps,
+		.dir = -1,
 	};
 
 	if (is_imap(p)) {

@@ -17,9 +17,9 @@ server_target(const struct conf *conf, const struct conf_server *server,
 {
 	return (struct conn_target){
 		.peer = { .host = server->host,
+		    .port = server->port,
 		    .ca_file = server->ca_file,
 		    .pin = server->pinned ? server->pin : NULL },
-		.port = server->port,
 		.scope = scope,
 		.connect_ms = (int64_t)conf->connect_timeout * 1000,
 	};

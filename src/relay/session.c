@@ -223,6 +223,7 @@ session_open(struct session *s, const struct source_driver *driver,
 	struct conn_target target =
 	    server_target(owner->conf, &owner->account->server, FAULT_ACCOUNT);
 
+	target.peer.afresh = owner->steps != NULL;
 	s->source.driver = driver;
 	s->source.events = owner->events;
 	s->source.arg = owner->arg;
@@ -245,4 +246,17 @@ session_close(struct source *source)
 	s->closed = true;
 	if (!s->in_callback)
 		s->machine->free(s);
+}
+
+void
+session_pause(struct source *source, bool paused)
+{
+	struct session *s = (struct session *)source;
+
+	if (s->conn == NULL)
+		return;
+	if (paused)
+		conn_pause(s->conn);
+	else
+		conn_resume(s->conn);
 }

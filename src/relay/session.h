@@ -69,10 +69,13 @@ struct session_owner {
 	void *arg;
 	const struct steps *steps; /* NULL: nobody wants to see; outlives it */
 	const char *keyword;       /* that marks what was relayed; NULL: none */
+	int dir; /* for files without a name; -1: none can be made */
 };
 void session_open(struct session *s, const struct source_driver *driver,
     const struct session_machine *machine, const struct session_owner *owner);
-void session_close(struct source *source); /* for the driver's table */
+/* For the driver's table. */
+void session_close(struct source *source);
+void session_pause(struct source *source, bool paused);
 
 /* After commands were given to the machine: sends them, and waits for what is
  * due now. */

@@ -2,12 +2,14 @@
 /*
  * Where mail goes: the contract between a transfer and a destination.
  *
- * A sink is one destination and serves every account that feeds it, one after
- * another (relay/lanes), over connections of its own that it keeps while there
- * is work.  A job is one message for that destination.  The sink alone
- * knows when the last byte may go out, and the job alone knows whether it may:
- * begin() tells the job that its turn has come, and the end of data is not
- * written before the job said sink_permit() (DURABILITY.md R1).
+ * A sink is one destination and serves every account that feeds it, by turns
+ * (relay/lanes), over connections of its own that it keeps while there is work.
+ * A connection, called a line, carries up to a window of messages at a time.
+ *
+ * A job is one message for that destination.  The sink alone knows when the
+ * last byte may go out, and the job alone knows whether it may: begin() tells
+ * the job that its turn has come, and the end of data is not written before the
+ * job said sink_permit() (DURABILITY.md R1).
  *
  * Each job ends in exactly one verdict(), unless it is withdrawn.
  */
@@ -45,9 +47,9 @@ struct sink_job {
 	const char *trace; /* foreign; to show in a delivery report */
 	/* For people; accounts take turns.  Foreign; NULL: of our own. */
 	const char *account, *uid;
-	/* The envelope is on its way: make the in-doubt record durable.  Called
-	 * again when a line broke before the end of data could be on the wire,
-	 * and the message has another turn on a new one. */
+	/* It is on a line, and will be in the next flight: make the in-doubt
+	 * record durable.  Called again when it has another turn on another
+	 * line, because its end of data was not on the wire of this one. */
 	void (*begin)(void *arg);
 	/* f NULL: accepted.  when FAULT_UNKNOWN: the end of data may have gone
 	 * out and there was no complete reply.  words: the server's, cleaned.
@@ -56,8 +58,12 @@ struct sink_job {
 	void *arg;
 	/* private to the driver */
 	TAILQ_ENTRY(sink_job) link;
-	struct sink_line *line; /* where it is being sent; NULL: queued */
+	struct sink_line *line; /* that it is on; NULL: queued */
 	bool permitted;
+	bool ended;       /* the end of data may be on the wire ... */
+	int64_t ended_at; /* ... since then; microseconds */
+	int64_t since;    /* wall clock: on the line */
+	bool probe;       /* the first after trouble */
 };
 
 /* t NULL: there are no tokens. */
@@ -87,6 +93,10 @@ enum sink_answer sink_ask(struct sink *s);
 bool sink_closed(const struct sink *s); /* asks without taking the probe */
 void sink_probe_over(struct sink *s);
 
+/* Somebody will have about n messages for it soon: opens what connections they
+ * are worth, unless they are there or it is in trouble.  They log in when the
+ * first message is there. */
+void sink_warm(struct sink *s, uint64_t n);
 void sink_submit(struct sink *s, struct sink_job *job);
 void sink_permit(struct sink *s, struct sink_job *job);
 /* Takes the job back: no verdict will come.  Not once its end of data may be
@@ -108,7 +118,7 @@ struct sink_status {
 	int64_t last_success; /* wall clock; 0: not since the start */
 	unsigned connections;
 	size_t queued;
-	/* Of what goes out now; uid NULL: nothing. */
+	/* Of one that goes out now; uid NULL: none does. */
 	const char *account, *uid;
 	uint64_t size, done; /* bytes */
 	int64_t since;       /* wall clock */

@@ -66,7 +66,7 @@ sink_judge(struct fault *f, enum smtp_stage stage, const struct smtp_reply *r,
 	fault_set(
 	    f, FAULT_MESSAGE, when, smtp_stage_name(stage), "%u", r->code);
 	f->code = r->code;
-	f->content = stage >= SMTP_DATA && stage <= SMTP_DOT;
+	f->content = stage >= SMTP_DATA && stage <= SMTP_LAST;
 	fault_quote(f, span_make(r->text, r->text_len));
 	if (r->code == 421 || stage == SMTP_GREETING || stage == SMTP_EHLO)
 		f->scope = FAULT_DESTINATION;

@@ -127,6 +127,8 @@ struct source_driver {
 	void (*mark)(struct source *s, uint32_t number,
 	    enum source_mark what); /* or NULL */
 	void (*quit)(struct source *s);
+	/* Whoever cannot take more now: reads nothing until it is resumed. */
+	void (*pause)(struct source *s, bool paused);
 	void (*close)(struct source *s);
 	/* Leaving with QUIT makes the server forget what was fetched, also when
 	 * it was not removed (POP3 with EXPIRE 0, Gmail): rule R6. */
@@ -241,10 +243,19 @@ source_mark(struct source *s, uint32_t number, enum source_mark what)
 		s->driver->mark(s, number, what);
 }
 
+/* Also behind source_remove(), without waiting for removed(), which comes all
+ * the same. */
 static inline void
 source_quit(struct source *s)
 {
 	s->driver->quit(s);
+}
+
+/* Events of what is here already still come. */
+static inline void
+source_pause(struct source *s, bool paused)
+{
+	s->driver->pause(s, paused);
 }
 
 /* Without a goodbye. */

@@ -146,8 +146,7 @@ select_mailbox(struct source *source, const char *name,
 	s->name = name;
 	s->next = folder;
 	s->read_only = read_only;
-	if (!s->marking)
-		source_imap_marks_done(s);
+	source_imap_go_on(s);
 }
 
 static void
@@ -156,15 +155,19 @@ quit(struct source *source)
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->leaving = true;
-	if (!s->marking)
-		source_imap_marks_done(s);
+	source_imap_go_on(s);
 }
 
+/* Nothing waits for the answers to what was removed but the end of the session,
+ * which then tells: LOGOUT may be in their flight. */
 void
-source_imap_marks_done(struct source_imap *s)
+source_imap_go_on(struct source_imap *s)
 {
+	if (s->marking != 0 || s->left ||
+	    (s->removing && s->todo.n + s->copied.n > 0))
+		return;
 	if (s->leaving) {
-		imap_simple(&s->imap, IMAP_LOGOUT);
+		s->left = imap_simple(&s->imap, IMAP_LOGOUT);
 		session_send(&s->session);
 	} else if (s->next != NULL) {
 		s->folder = s->next;
@@ -321,8 +324,7 @@ watch(struct source *source)
 		return false;
 	s->unwatch = false;
 	s->watch = true;
-	if (!s->marking)
-		source_imap_marks_done(s);
+	source_imap_go_on(s);
 	return true;
 }
 
@@ -424,7 +426,7 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 	case IMAP_LOGOUT:
 		session_down(&s->session, NULL);
 		break;
-	case IMAP_NOOP:
+	case IMAP_NOOP: /* it stood for a removal that cannot be */
 		source_imap_remove_next(s);
 		break;
 	case IMAP_ID:
@@ -461,7 +463,7 @@ on_event(struct source_imap *s, const struct imap_event *ev)
 		source_imap_on_fetched(s, ev);
 		break;
 	case IMAP_EV_BYE:
-		if (!s->leaving)
+		if (!s->left)
 			session_fail(&s->session, FAULT_LATER,
 			    "the server says goodbye", ev->text,
 			    s->session.greeted ? NULL : SESSION_TURNED_AWAY);
@@ -543,7 +545,10 @@ machine_free(struct session *session)
 
 	imap_free(&s->imap);
 	free(s->todo.list);
-	free(s->asked.list);
+	for (unsigned i = 0; i < s->nfetches; i++)
+		free(s->fetches[i].asked.list);
+	free(s->copied.list);
+	free(s->listed.list);
 	free(s->sizes.list);
 	free(s->marks[SOURCE_SEEN].list);
 	free(s->marks[SOURCE_RELAYED].list);
@@ -591,6 +596,7 @@ const struct source_driver source_imap_driver = {
 	.remove = source_imap_remove,
 	.mark = source_imap_mark,
 	.quit = quit,
+	.pause = session_pause,
 	.close = session_close,
 	.quit_commits = false,
 	.protocol = "IMAPS",

@@ -13,11 +13,37 @@
 #include "relay/source.h"
 #include "relay/uids.h"
 
+/* Sets of messages that are being removed. */
+#define IMAP_REMOVALS 3 /* two commands of IMAP_SET_MAX bytes each */
+
+/* Several commands for bodies are outstanding, so that the server has the next
+ * one before it is done with the last; each is for a part of what the worker
+ * wants, so that there is a next one. */
+#define IMAP_FETCHES 4
+#define IMAP_FETCH_MOST 64 /* messages in one of them */
+#define IMAP_FETCH_LOW 16  /* fewer are only asked for when no more are out */
+
+/* A listing of at most so many messages is asked for together with sizes. */
+#define IMAP_LIST_SIZED 512
+
+/* One UID FETCH that is outstanding, and what has not come of it. */
+struct imap_fetch {
+	unsigned tag;
+	struct uids asked;
+};
+
+/* One STORE and EXPUNGE, or MOVE. */
+struct imap_removal {
+	unsigned tag; /* of the last of its commands */
+	size_t n;
+};
+
 struct source_imap {
 	struct session session;
 	struct imap imap;
 	bool logged_in;
-	bool leaving; /* LOGOUT is out */
+	bool leaving; /* the session is to end ... */
+	bool left;    /* ... and LOGOUT is out */
 	/* of the mailbox that is open */
 	const struct conf_folder *folder; /* foreign; NULL: none */
 	const char *name;                 /* foreign; UTF-8 */
@@ -31,19 +57,26 @@ struct source_imap {
 	/* source_imap_fetch.c */
 	uint32_t list_from, list_to; /* what the SEARCH is about */
 	bool list_whole;             /* so far it was answered */
-	bool sizing;                 /* a FETCH for sizes is outstanding */
-	bool fetching;     /* one for bodies is; all may be in before its OK */
-	bool heading;      /* headers are wanted, and nothing else ... */
-	bool dating;       /* ... and of them only the dates */
-	struct uids todo;  /* to be fetched or removed, not asked for yet */
-	struct uids asked; /* of the command that is outstanding */
-	struct uids sizes; /* whose size is wanted, not asked for yet */
-	bool one_by_one;   /* a FETCH of several was refused: find out which */
+	bool searching;              /* a SEARCH is outstanding */
+	unsigned sizes_tag;  /* of the FETCH for sizes; 0: none is out ... */
+	bool sizing_listing; /* ... and it is about the listing */
+	struct uids listed;  /* found, and to be given with their sizes */
+	struct uids sizes;   /* whose size is wanted, not asked for yet */
+	struct uids todo;    /* to be fetched or removed, not asked for yet */
+	struct imap_fetch fetches[IMAP_FETCHES]; /* the oldest first */
+	unsigned nfetches;
+	bool heading;    /* headers are wanted, and nothing else ... */
+	bool dating;     /* ... and of them only the dates */
+	bool one_by_one; /* a FETCH of several was refused: find out which */
 	/* source_imap_mark.c */
+	struct uids copied; /* by the COPY that is outstanding */
+	struct imap_removal removals[IMAP_REMOVALS]; /* the oldest first */
+	unsigned nremovals;
+	bool removing; /* removed() is still to come */
 	size_t removed;
 	struct uids marks[2];        /* to be made, by enum source_mark */
 	enum source_mark marking_as; /* of the STORE that is outstanding ... */
-	bool marking;                /* ... if there is one */
+	unsigned marking;            /* ... its tag; 0: there is none */
 	bool mark_refused[2];        /* and that was told */
 	bool asking_marks; /* a SEARCH for our keyword is outstanding */
 };
@@ -73,8 +106,9 @@ void source_imap_mark(
 void source_imap_on_store(struct source_imap *s, const struct imap_event *ev);
 void source_imap_on_copied(struct source_imap *s, const struct imap_event *ev);
 void source_imap_on_removed(struct source_imap *s, const struct imap_event *ev);
-/* Its marks are made: the session may go on. */
-void source_imap_marks_done(struct source_imap *s);
 void source_imap_remove_next(struct source_imap *s);
+
+/* source_imap.c: goes on with what waits for the marks and removals. */
+void source_imap_go_on(struct source_imap *s);
 
 #endif

@@ -33,14 +33,14 @@ marks_next(struct source_imap *s)
 	struct imap_set set;
 	size_t n = 0;
 
-	if (s->marking || u->n == 0)
+	if (s->marking != 0 || u->n == 0)
 		return;
 	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < u->n && imap_set_add(&set, u->list[n]))
 		n++;
-	s->marking = store_marks(s, what, imap_set_span(&set));
-	if (!s->marking)
+	if (!store_marks(s, what, imap_set_span(&set)))
 		return; /* no room on the way out: with the next one */
+	s->marking = imap_tag(&s->imap);
 	s->marking_as = what;
 	uids_drop(u, n);
 	session_send(&s->session);
@@ -66,7 +66,7 @@ on_marked(struct source_imap *s, const struct imap_event *ev)
 	char words[128];
 	bool keyword = s->marking_as == SOURCE_RELAYED;
 
-	s->marking = false;
+	s->marking = 0;
 	if (ev->status != IMAP_OK && !s->mark_refused[s->marking_as]) {
 		s->mark_refused[s->marking_as] = true;
 		log_line(LOG_WARNING,
@@ -75,19 +75,10 @@ on_marked(struct source_imap *s, const struct imap_event *ev)
 		    ascii_clean(words, sizeof(words), ev->text.p, ev->text.n));
 	}
 	marks_next(s);
-	if (!s->marking)
-		source_imap_marks_done(s);
+	source_imap_go_on(s);
 }
 
 /* --- remove */
-
-static void
-asked_set(const struct source_imap *s, struct imap_set *set)
-{
-	imap_set_init(set, 0);
-	for (size_t i = 0; i < s->asked.n; i++)
-		imap_set_add(set, s->asked.list[i]);
-}
 
 static bool
 is_moving(const struct source_imap *s)
@@ -107,48 +98,91 @@ can_move(const struct source_imap *s)
 	return s->imap.caps.move || s->imap.caps.imap4rev2;
 }
 
+/* Both in one flight: should the STORE be refused, then the EXPUNGE removes at
+ * most what somebody else has marked of those that are to go anyway. */
 static bool
-send_move(struct source_imap *s, struct span set)
+send_delete(struct source_imap *s, struct span set)
+{
+	return imap_store_deleted(&s->imap, set) &&
+	       (!can_expunge(s) || imap_expunge(&s->imap, set));
+}
+
+static bool
+send_removal(struct source_imap *s, struct span set)
 {
 	char name[IMAP_NAME_MAX];
 
+	if (!is_moving(s))
+		return send_delete(s, set);
 	if (!imap_name_encode(s->folder->after_folder, name, sizeof(name)))
 		return false;
 	return can_move(s) ? imap_move(&s->imap, set, span_str(name))
 	                   : imap_copy(&s->imap, set, span_str(name));
 }
 
-static bool
-send_removal(struct source_imap *s, struct span set)
+/* The commands for n messages are out; the last of them ends it. */
+static void
+expect_removal(struct source_imap *s, size_t n)
 {
-	return is_moving(s) ? send_move(s, set)
-	                    : imap_store_deleted(&s->imap, set);
+	s->removals[s->nremovals++] = (struct imap_removal){
+		.tag = imap_tag(&s->imap),
+		.n = n,
+	};
 }
 
-void
-source_imap_remove_next(struct source_imap *s)
+/* Nothing is marked before its copy is made. */
+static bool
+is_copying(const struct source_imap *s)
+{
+	return is_moving(s) && !can_move(s);
+}
+
+static bool
+remove_some(struct source_imap *s)
 {
 	struct imap_set set;
 	struct fault f;
 	size_t n = 0;
 
-	if (s->todo.n == 0) {
-		s->session.source.events->removed(
-		    s->session.source.arg, s->removed);
-		return;
-	}
 	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n]))
 		n++;
-	uids_add(&s->asked, s->todo.list, n);
-	uids_drop(&s->todo, n);
-	if (send_removal(s, imap_set_span(&set))) {
-		session_send(&s->session);
-		return;
+	if (!send_removal(s, imap_set_span(&set))) {
+		fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "MOVE",
+		    "the name of the folder to move to cannot be written in "
+		    "IMAP");
+		session_down(&s->session, &f);
+		return false;
 	}
-	fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "MOVE",
-	    "the name of the folder to move to cannot be written in IMAP");
-	session_down(&s->session, &f);
+	if (is_copying(s))
+		uids_add(&s->copied, s->todo.list, n);
+	else
+		expect_removal(s, n);
+	uids_drop(&s->todo, n);
+	return true;
+}
+
+static bool
+may_remove_more(const struct source_imap *s)
+{
+	return s->todo.n > 0 && s->nremovals < IMAP_REMOVALS &&
+	       (!is_copying(s) || (s->copied.n == 0 && s->nremovals == 0));
+}
+
+void
+source_imap_remove_next(struct source_imap *s)
+{
+	while (may_remove_more(s))
+		if (!remove_some(s))
+			return;
+	source_imap_go_on(s);
+	if (s->todo.n + s->copied.n + s->nremovals == 0) {
+		s->removing = false;
+		s->session.source.events->removed(
+		    s->session.source.arg, s->removed);
+	} else {
+		session_send(&s->session);
+	}
 }
 
 void
@@ -157,6 +191,7 @@ source_imap_remove(struct source *source, const uint32_t *numbers, size_t n)
 	struct source_imap *s = (struct source_imap *)source;
 
 	s->removed = 0;
+	s->removing = true;
 	if (!is_moving(s) || can_move(s) || can_expunge(s)) {
 		uids_add(&s->todo, numbers, n);
 		source_imap_remove_next(s);
@@ -184,43 +219,30 @@ removal_refused(struct source_imap *s, const struct imap_event *ev)
 		    "removing relayed messages was refused", ev->text, NULL);
 }
 
-static void
-asked_are_removed(struct source_imap *s)
+/* By UID MOVE or UID EXPUNGE, or by the STORE that is all we can do; one that
+ * has an EXPUNGE behind it ends nothing. */
+void
+source_imap_on_removed(struct source_imap *s, const struct imap_event *ev)
 {
-	s->removed += s->asked.n;
-	s->asked.n = 0;
-	source_imap_remove_next(s);
-}
-
-static void
-on_stored(struct source_imap *s, const struct imap_event *ev)
-{
-	struct imap_set set;
+	unsigned i = 0;
 
 	if (ev->status != IMAP_OK) {
 		removal_refused(s, ev);
 		return;
 	}
-	if (!can_expunge(s)) {
+	while (i < s->nremovals && s->removals[i].tag != ev->tag)
+		i++;
+	if (i == s->nremovals)
+		return;
+	if (ev->cmd == IMAP_UID_STORE)
 		log_line(LOG_NOTICE,
 		    "%s: the server has no UIDPLUS; %zu relayed messages are "
 		    "marked \\Deleted and left for you to expunge",
-		    s->session.account->name, s->asked.n);
-		asked_are_removed(s);
-		return;
-	}
-	asked_set(s, &set);
-	imap_expunge(&s->imap, imap_set_span(&set));
-}
-
-/* By UID MOVE or UID EXPUNGE. */
-void
-source_imap_on_removed(struct source_imap *s, const struct imap_event *ev)
-{
-	if (ev->status != IMAP_OK)
-		removal_refused(s, ev);
-	else
-		asked_are_removed(s);
+		    s->session.account->name, s->removals[i].n);
+	s->removed += s->removals[i].n;
+	for (s->nremovals--; i < s->nremovals; i++)
+		s->removals[i] = s->removals[i + 1];
+	source_imap_remove_next(s);
 }
 
 void
@@ -232,15 +254,25 @@ source_imap_on_copied(struct source_imap *s, const struct imap_event *ev)
 		removal_refused(s, ev);
 		return;
 	}
-	asked_set(s, &set);
-	imap_store_deleted(&s->imap, imap_set_span(&set));
+	imap_set_init(&set, 0);
+	for (size_t i = 0; i < s->copied.n; i++)
+		imap_set_add(&set, s->copied.list[i]);
+	if (!send_delete(s, imap_set_span(&set))) {
+		session_fail(&s->session, FAULT_LATER,
+		    "STORE cannot be said now", span_make("", 0), NULL);
+		return;
+	}
+	expect_removal(s, s->copied.n);
+	s->copied.n = 0;
+	source_imap_go_on(s);
+	session_send(&s->session);
 }
 
 void
 source_imap_on_store(struct source_imap *s, const struct imap_event *ev)
 {
-	if (s->marking)
+	if (ev->tag == s->marking)
 		on_marked(s, ev);
 	else
-		on_stored(s, ev);
+		source_imap_on_removed(s, ev);
 }

@@ -10,7 +10,9 @@
  *   DELE                           -> removed()
  *   QUIT                           -> down(NULL)
  *
- * With PIPELINING several RETR, TOP and DELE are outstanding, without it one.
+ * With PIPELINING USER and PASS, STAT and the listings, all RETR, TOP and DELE,
+ * and QUIT behind them are in one flight each; without it one command is
+ * outstanding.
  */
 #include "relay/source.h"
 
@@ -23,17 +25,18 @@
 #include "proto/pop3.h"
 #include "relay/retry.h"
 #include "relay/session.h"
+#include "relay/sizes.h"
 #include "store/store.h"
 
 #define AUTH_MAX 255 /* bytes of a command line (RFC 2449) */
-#define WINDOW 32    /* RETR, TOP or DELE outstanding with PIPELINING */
 
 struct source_pop3 {
 	struct session session;
 	struct pop3 pop3;
 	uint64_t exists;
-	uint32_t *sizes; /* of message i + 1, 0: not known; owned */
-	size_t nsizes, sizes_cap;
+	struct sizes sizes;
+	bool ahead;        /* the listings were asked for in select ... */
+	bool unwanted;     /* ... and by nobody since: they are not for him */
 	uint64_t unusable; /* entries whose UIDL is no key of ours */
 	uint64_t received; /* bytes of the current message */
 	/* RETR, TOP or DELE to come and outstanding */
@@ -41,6 +44,7 @@ struct source_pop3 {
 	uint32_t *todo; /* owned */
 	size_t ntodo, todo_cap, next;
 	size_t answered, accepted;
+	bool leaving; /* QUIT is to follow */
 };
 
 /* --- login */
@@ -93,6 +97,15 @@ authenticate(struct source_pop3 *s, const char *mechanism, struct span initial)
 	pop3_auth(&s->pop3, mechanism, initial);
 }
 
+static void
+say_password(struct source_pop3 *s)
+{
+	if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
+		session_fail(&s->session, FAULT_NEVER,
+		    "password cannot be written in POP3", span_make("", 0),
+		    "check password");
+}
+
 /* SASL when there is a mechanism of ours, else USER and PASS, which say the
  * same inside TLS; an auth that is configured allows only itself. */
 static void
@@ -114,6 +127,8 @@ log_in(struct session *session)
 		session_fail(&s->session, FAULT_NEVER,
 		    "user cannot be written in POP3", span_make("", 0),
 		    "check user");
+	else if (caps->pipelining)
+		say_password(s);
 }
 
 static void
@@ -126,10 +141,8 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 	} else if (!login_proved(&s->session.login, &f)) {
 		session_down(&s->session, &f);
 	} else if (ev->cmd == POP3_USER) {
-		if (!pop3_pass(&s->pop3, login_secret(&s->session.login)))
-			session_fail(&s->session, FAULT_NEVER,
-			    "password cannot be written in POP3",
-			    span_make("", 0), "check password");
+		if (!s->pop3.caps.pipelining)
+			say_password(s);
 	} else {
 		session_logged_in(
 		    &s->session, s->pop3.caps.login_delay_seconds);
@@ -138,6 +151,15 @@ on_login_reply(struct source_pop3 *s, const struct pop3_event *ev)
 }
 
 /* --- the one mailbox there is */
+
+/* The sizes first, so that an entry has its size. */
+static void
+ask_listings(struct source_pop3 *s)
+{
+	pop3_simple(&s->pop3, POP3_LIST);
+	if (s->pop3.caps.pipelining)
+		pop3_simple(&s->pop3, POP3_UIDL);
+}
 
 static void
 pop3_select(struct source *source, const char *name,
@@ -149,42 +171,35 @@ pop3_select(struct source *source, const char *name,
 	(void)folder;
 	(void)read_only; /* without DELE and QUIT nothing changes */
 	pop3_simple(&s->pop3, POP3_STAT);
+	s->ahead = s->pop3.caps.pipelining;
+	if (s->ahead)
+		ask_listings(s);
 	session_send(&s->session);
 }
 
 /* --- list */
 
+/* With PIPELINING they were asked for in select, and are wanted when that is
+ * said inside selected(). */
 static void
 pop3_list(struct source *source, uint64_t from)
 {
 	struct source_pop3 *s = (struct source_pop3 *)source;
 
 	(void)from; /* message numbers mean nothing across sessions */
-	pop3_simple(&s->pop3, POP3_LIST);
-	if (s->pop3.caps.pipelining)
-		pop3_simple(&s->pop3, POP3_UIDL);
+	if (!s->ahead || s->unwanted)
+		ask_listings(s);
+	s->ahead = false;
 	session_send(&s->session);
 }
 
-/* Sizes are kept by position as they come; what a server lists out of order
- * has no size, so its numbers never choose how much memory we take. */
+/* What a server lists out of order has no size, so its numbers never choose how
+ * much we keep. */
 static void
 on_size(struct source_pop3 *s, const struct pop3_event *ev)
 {
-	if (ev->number != s->nsizes + 1)
-		return;
-	if (s->nsizes == s->sizes_cap) {
-		s->sizes_cap = s->sizes_cap > 0 ? s->sizes_cap * 2 : 256;
-		s->sizes = mem_grow(s->sizes, s->sizes_cap, sizeof(*s->sizes));
-	}
-	s->sizes[s->nsizes++] =
-	    ev->size < UINT32_MAX ? (uint32_t)ev->size : UINT32_MAX;
-}
-
-static uint32_t
-size_of(const struct source_pop3 *s, uint32_t number)
-{
-	return number > 0 && number <= s->nsizes ? s->sizes[number - 1] : 0;
+	if (ev->number == s->sizes.count + 1)
+		sizes_add(&s->sizes, ev->size);
 }
 
 static void
@@ -196,12 +211,14 @@ on_uid(struct source_pop3 *s, const struct pop3_event *ev)
 		return;
 	}
 	s->session.source.events->entry(s->session.source.arg, ev->text,
-	    ev->number, size_of(s, ev->number));
+	    ev->number, sizes_get(&s->sizes, ev->number));
 }
 
 static void
 on_item(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	if (s->unwanted)
+		return;
 	if (ev->number > s->exists)
 		session_fail(&s->session, FAULT_LATER,
 		    "a listing names more messages than STAT", span_make("", 0),
@@ -212,9 +229,22 @@ on_item(struct source_pop3 *s, const struct pop3_event *ev)
 		on_uid(s, ev);
 }
 
+/* True: it was of those that nobody wants. */
+static bool
+pass_over(struct source_pop3 *s, const struct pop3_event *ev)
+{
+	bool unwanted = s->unwanted;
+
+	if (unwanted && ev->cmd == POP3_UIDL)
+		s->unwanted = s->ahead = false;
+	return unwanted;
+}
+
 static void
 on_list_refused(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	if (pass_over(s, ev))
+		return;
 	if (ev->cmd == POP3_UIDL)
 		session_fail(&s->session, FAULT_NEVER,
 		    "the server has no UIDL, so what was relayed could not be "
@@ -228,6 +258,8 @@ on_list_refused(struct source_pop3 *s, const struct pop3_event *ev)
 static void
 on_listed(struct source_pop3 *s, const struct pop3_event *ev)
 {
+	if (pass_over(s, ev))
+		return;
 	if (s->unusable > 0)
 		log_line(LOG_WARNING,
 		    "%s: %llu messages have a UIDL that is empty, too long or "
@@ -239,16 +271,27 @@ on_listed(struct source_pop3 *s, const struct pop3_event *ev)
 
 /* --- fetch and remove */
 
+/* QUIT makes the deletions come true, so it is behind the last of them. */
+static void
+leave_now(struct source_pop3 *s)
+{
+	if (!s->leaving || s->next < s->ntodo ||
+	    (!s->pop3.caps.pipelining && pop3_outstanding(&s->pop3) > 0))
+		return;
+	s->leaving = !pop3_simple(&s->pop3, POP3_QUIT);
+}
+
 static void
 push(struct source_pop3 *s)
 {
-	unsigned window = s->pop3.caps.pipelining ? WINDOW : 1;
+	unsigned window = s->pop3.caps.pipelining ? POP3_WINDOW : 1;
 
 	while (s->next < s->ntodo && pop3_outstanding(&s->pop3) < window &&
 	       pop3_numbered(&s->pop3, s->doing, s->todo[s->next]))
 		s->next++;
 	if (s->answered == s->ntodo)
 		s->ntodo = s->next = s->answered = 0;
+	leave_now(s);
 	session_send(&s->session);
 }
 
@@ -314,9 +357,9 @@ on_header(struct source_pop3 *s, uint32_t number, bool ok)
  * that lacks a tenth was cut off, perhaps by a server that forgot to stuff a
  * dot, and must not be taken for whole (CASES P18). */
 static bool
-looks_whole(const struct source_pop3 *s, uint32_t number, struct fault *fault_r)
+looks_whole(struct source_pop3 *s, uint32_t number, struct fault *fault_r)
 {
-	uint64_t listed = size_of(s, number);
+	uint64_t listed = sizes_get(&s->sizes, number);
 
 	if (s->received >= listed - listed / 10)
 		return true;
@@ -376,7 +419,8 @@ pop3_leave(struct source *source)
 {
 	struct source_pop3 *s = (struct source_pop3 *)source;
 
-	pop3_simple(&s->pop3, POP3_QUIT);
+	s->leaving = true;
+	leave_now(s);
 	session_send(&s->session);
 }
 
@@ -416,6 +460,7 @@ on_stat(struct source_pop3 *s, const struct pop3_event *ev)
 	}
 	s->exists = ev->count;
 	s->session.source.events->selected(s->session.source.arg, &m, NULL);
+	s->unwanted = s->ahead;
 }
 
 static bool
@@ -584,7 +629,7 @@ machine_free(struct session *session)
 	struct source_pop3 *s = (struct source_pop3 *)session;
 
 	pop3_free(&s->pop3);
-	free(s->sizes);
+	sizes_free(&s->sizes);
 	free(s->todo);
 	free(s);
 }
@@ -609,6 +654,7 @@ pop3_open(const struct session_owner *owner)
 	struct source_pop3 *s = mem_alloc(sizeof(*s));
 
 	pop3_init(&s->pop3);
+	sizes_init(&s->sizes, owner->dir);
 	session_open(&s->session, &source_pop3_driver, &machine, owner);
 	return &s->session.source;
 }
@@ -622,6 +668,7 @@ const struct source_driver source_pop3_driver = {
 	.headers = pop3_headers,
 	.remove = pop3_remove,
 	.quit = pop3_leave,
+	.pause = session_pause,
 	.close = session_close,
 	.quit_commits = true,
 	.protocol = "POP3S",

@@ -16,6 +16,7 @@ struct spool_pool {
 	uint64_t max, reserved;
 	unsigned holders; /* who hold some of that */
 	size_t memory;    /* of all spools */
+	struct digest empty;
 	TAILQ_HEAD(spool_waiters, spool_waiter) waiters;
 };
 
@@ -25,7 +26,7 @@ struct spool {
 	struct dot_normaliser normaliser;
 	struct header_scan scan;
 	struct report_scan report;
-	struct digest header, content;
+	struct digest content;
 	unsigned char fingerprint[SPOOL_HASH], hash[SPOOL_HASH];
 	uint64_t size, limit;
 	char *mem; /* owned: the message; NULL: it is in a file */
@@ -42,6 +43,7 @@ spool_pool_new(int dir, uint64_t max)
 	p->dir = dir;
 	p->max = max;
 	TAILQ_INIT(&p->waiters);
+	digest_init(&p->empty);
 	return p;
 }
 
@@ -49,6 +51,12 @@ void
 spool_pool_resize(struct spool_pool *p, uint64_t max)
 {
 	p->max = max;
+}
+
+int
+spool_pool_dir(const struct spool_pool *p)
+{
+	return p->dir;
 }
 
 uint64_t
@@ -60,6 +68,9 @@ spool_pool_used(const struct spool_pool *p)
 void
 spool_pool_free(struct spool_pool **p)
 {
+	if (*p == NULL)
+		return;
+	digest_free(&(*p)->empty);
 	free(*p);
 	*p = NULL;
 }
@@ -89,6 +100,15 @@ has_room(
 		return false;
 	return h->held == 0 || (size <= share && h->held <= share - size &&
 				   !somebody_has_nothing(p));
+}
+
+uint64_t
+spool_cost(const struct spool_pool *p, uint64_t size)
+{
+	uint64_t least = p->max / SPOOL_MESSAGES;
+
+	/* One byte keeps even an empty one counted. */
+	return size + 1 > least ? size + 1 : least;
 }
 
 bool
@@ -147,8 +167,7 @@ spool_new(struct spool_pool *p, const char *token, uint64_t limit)
 	dot_normalise_init(&s->normaliser);
 	header_init(&s->scan, token);
 	report_init(&s->report);
-	digest_init(&s->header);
-	digest_init(&s->content);
+	digest_copy(&s->content, &p->empty);
 	return s;
 }
 
@@ -167,7 +186,6 @@ spool_unref(struct spool **spool)
 	*spool = NULL;
 	if (s == NULL || --s->refs > 0)
 		return;
-	digest_free(&s->header);
 	digest_free(&s->content);
 	s->pool->memory -= s->counted;
 	if (s->fd >= 0)
@@ -254,22 +272,35 @@ store_bytes(struct spool *s, struct span bytes, struct fault *f)
 	return true;
 }
 
+/* The digest stands behind the header, which is the beginning of all. */
+static void
+take_fingerprint(struct spool *s)
+{
+	struct digest header;
+
+	digest_copy(&header, &s->content);
+	digest_end(&header, s->fingerprint);
+}
+
 /* Looks at each byte once: the header first, and the body only of what the
  * header says is a notification. */
 static void
 scan(struct spool *s, struct span bytes)
 {
 	uint64_t before = s->scan.bytes;
-	size_t header = bytes.n;
+	bool in_header = !s->scan.body;
 
 	header_feed(&s->scan, bytes);
-	if (s->scan.body)
-		header = s->scan.header_bytes > before
-		             ? (size_t)(s->scan.header_bytes - before)
-		             : 0;
-	digest_add_header(&s->header, &s->scan, before, bytes);
-	if (s->scan.null_sender || s->scan.report)
-		report_feed(&s->report, span_skip(bytes, header));
+	if (in_header && s->scan.body) {
+		size_t n = (size_t)(s->scan.header_bytes - before);
+
+		digest_add(&s->content, span_make(bytes.p, n));
+		take_fingerprint(s);
+		bytes = span_skip(bytes, n);
+	}
+	digest_add(&s->content, bytes);
+	if (s->scan.body && (s->scan.null_sender || s->scan.report))
+		report_feed(&s->report, bytes);
 }
 
 static bool
@@ -286,7 +317,6 @@ take(struct spool *s, struct span bytes, struct fault *f)
 		return false;
 	s->size += bytes.n;
 	scan(s, bytes);
-	digest_add(&s->content, bytes);
 	return true;
 }
 
@@ -311,7 +341,8 @@ spool_finish(struct spool *s, struct fault *f)
 			return false;
 	header_end(&s->scan);
 	report_end(&s->report);
-	digest_end(&s->header, s->fingerprint);
+	if (!s->scan.body)
+		take_fingerprint(s);
 	digest_end(&s->content, s->hash);
 	return true;
 }

@@ -27,6 +27,7 @@
 
 #define SPOOL_MEMORY (256 * 1024)          /* a message above goes to a file */
 #define SPOOL_MEMORY_ALL (4 * 1024 * 1024) /* all of them together */
+#define SPOOL_MESSAGES 512                 /* fill a pool, however small */
 #define SPOOL_PIECE (64 * 1024)            /* what spool_read() gives at most */
 #define SPOOL_FINGERPRINT 16
 #define SPOOL_HASH 32
@@ -52,9 +53,13 @@ struct spool_waiter {
 /* dir: where files go (foreign descriptor; must stay open).  max in bytes. */
 struct spool_pool *spool_pool_new(int dir, uint64_t max);
 void spool_pool_resize(struct spool_pool *p, uint64_t max);
+int spool_pool_dir(const struct spool_pool *p);
 uint64_t spool_pool_used(const struct spool_pool *p); /* reserved bytes */
 void spool_pool_free(struct spool_pool **p);
 
+/* What a message of that size takes of the pool.  Small ones take more than
+ * their bytes: each has records in memory, and may need a file. */
+uint64_t spool_cost(const struct spool_pool *p, uint64_t size);
 /* Room for size more bytes of w->holder, or false and w is called once when
  * some was given back.  An empty pool has room for anything; who holds nothing
  * may take all that is free, and else everybody leaves as much as he has: of n

@@ -161,6 +161,18 @@ start_login(struct submission *s)
 		login_start(&s->login, &terms, s->conn);
 }
 
+void
+submission_log_in(struct submission *s)
+{
+	bool held = s->held;
+
+	s->hold = s->held = false;
+	enter(s);
+	if (held && s->conn != NULL)
+		start_login(s);
+	leave(s);
+}
+
 static void
 on_challenge(struct submission *s, struct span challenge)
 {
@@ -213,6 +225,9 @@ count_reply(struct submission *s, const struct smtp_event *ev)
 	if (s->tally == NULL || ev->kind == SMTP_EV_CHALLENGE ||
 	    ev->kind == SMTP_EV_BYE || ev->kind == SMTP_EV_ERROR)
 		return; /* they decide nothing */
+	/* By DATA the envelope has its own event. */
+	if (ev->stage == SMTP_CHUNK || ev->stage == SMTP_LAST)
+		tally_reply(s->tally, SMTP_MAIL, 250);
 	tally_reply(s->tally, ev->stage, ev->reply->code);
 }
 
@@ -227,7 +242,9 @@ on_event(struct submission *s, const struct smtp_event *ev)
 	case SMTP_EV_READY:
 		steps_smtp(&s->smtp.caps, text);
 		steps_passed(s->steps, STEP_CAPABILITIES, span_str(text));
-		start_login(s);
+		s->held = s->hold;
+		if (!s->hold)
+			start_login(s);
 		break;
 	case SMTP_EV_CHALLENGE:
 		on_challenge(s, ev->text);
@@ -327,11 +344,10 @@ on_smtp_data(struct submission *s, struct span in)
 			note_greeting(s, smtp_phase(&s->smtp),
 			    span_make(
 				s->smtp.reply.text, s->smtp.reply.text_len));
-		while (s->conn != NULL && smtp_next(&s->smtp, &ev)) {
+		while (s->conn != NULL && smtp_next(&s->smtp, &ev))
 			on_event(s, &ev);
-			submission_await(s);
-		}
 	}
+	submission_await(s);
 }
 
 static void
@@ -415,6 +431,7 @@ submission_open(const struct submission_owner *owner)
 	struct conn_target target =
 	    server_target(owner->conf, &d->server, FAULT_DESTINATION);
 
+	target.peer.afresh = owner->steps != NULL;
 	target.plain = d->tls == CONF_TLS_STARTTLS;
 	s->net = owner->net;
 	s->tokens = owner->tokens;
@@ -424,6 +441,7 @@ submission_open(const struct submission_owner *owner)
 	s->steps = owner->steps;
 	s->events = owner->events;
 	s->arg = owner->arg;
+	s->hold = owner->hold;
 	s->in_plain = target.plain;
 	s->conn = conn_open(s->net, &target, &handler, s);
 	return s;

@@ -11,6 +11,7 @@
 #define RELAY_SUBMISSION_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 #include "net/conn.h"
@@ -53,6 +54,8 @@ struct submission {
 	bool in_plain;  /* greeting, EHLO and STARTTLS before TLS */
 	bool have_smtp; /* inside TLS */
 	bool greeted;
+	bool hold; /* it is not to log in yet ... */
+	bool held; /* ... but could */
 	struct login login;
 	unsigned busy; /* callbacks running */
 	bool closed;   /* by its owner, while one ran */
@@ -65,10 +68,12 @@ struct submission_owner {
 	const struct conf_destination *dest;
 	struct tally_destination *tally; /* NULL: nobody counts */
 	const struct steps *steps; /* NULL: nobody wants to see; outlives it */
+	bool hold; /* do not log in before submission_log_in() */
 	const struct submission_events *events;
 	void *arg;
 };
 struct submission *submission_open(const struct submission_owner *owner);
+void submission_log_in(struct submission *s);
 /* Without a goodbye. */
 void submission_close(struct submission **s);
 

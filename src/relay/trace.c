@@ -7,11 +7,13 @@
 #include <time.h>
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "config.h"
 
 #define UUID_SIZE 16
+#define KEY_SIZE 32
+#define HASH_SIZE 32  /* of SHA-256 */
+#define BLOCK_SIZE 64 /* that it works on */
 
 /* RFC 4648 base32, lower case, without padding: safe in a header, an xtext
  * ENVID and a command line. */
@@ -46,16 +48,37 @@ add_part(struct buf *b, const void *p, size_t n)
 		abort(); /* uid and folder are bounded far below the ceiling */
 }
 
+/* One of the two hashes of RFC 2104.  No type: that of the last one, which
+ * saves OpenSSL the search for it. */
+static void
+keyed_hash(EVP_MD_CTX *ctx, const EVP_MD *type, const unsigned char *key,
+    unsigned char pad, struct span s, unsigned char out[EVP_MAX_MD_SIZE])
+{
+	unsigned char block[BLOCK_SIZE];
+
+	memset(block, pad, sizeof(block));
+	for (size_t i = 0; i < KEY_SIZE; i++)
+		block[i] ^= key[i];
+	if (EVP_DigestInit_ex(ctx, type, NULL) != 1 ||
+	    EVP_DigestUpdate(ctx, block, sizeof(block)) != 1 ||
+	    EVP_DigestUpdate(ctx, s.p, s.n) != 1 ||
+	    EVP_DigestFinal_ex(ctx, out, NULL) != 1)
+		abort();
+}
+
+/* HMAC-SHA256.  HMAC() would do it in one line and three times the time, which
+ * it spends on finding and making what it needs; this is once a message. */
 static void
 mac(const struct trace_source *t, struct buf *parts,
     unsigned char out[EVP_MAX_MD_SIZE])
 {
-	struct span s = buf_span(parts);
-	unsigned n = EVP_MAX_MD_SIZE;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-	if (HMAC(EVP_sha256(), t->key, 32, (const unsigned char *)s.p, s.n, out,
-		&n) == NULL)
+	if (ctx == NULL)
 		abort();
+	keyed_hash(ctx, EVP_sha256(), t->key, 0x36, buf_span(parts), out);
+	keyed_hash(ctx, NULL, t->key, 0x5c, span_make(out, HASH_SIZE), out);
+	EVP_MD_CTX_free(ctx);
 	buf_free(parts);
 }
 

@@ -303,10 +303,13 @@ acceptable(const struct transfer *t, struct fault *f)
 static bool
 is_notice(const struct transfer *t)
 {
+	const char *notice = spool_scan(t->spool)->notice;
 	char token[TRACE_TOKEN_SIZE];
 
+	if (notice[0] == '\0')
+		return false;
 	trace_notice(t->ctx->trace->key, token);
-	return strcmp(spool_scan(t->spool)->notice, token) == 0;
+	return strcmp(notice, token) == 0;
 }
 
 /* Where it lay, for those who sort by it: a message of \Junk should not come as

@@ -91,6 +91,7 @@ worker_abandon(struct worker *w)
 {
 	spool_waiter_cancel(w->ctx->pool, &w->waiter);
 	source_close(&w->source);
+	worker_list_on(w);
 	w->selected = false;
 	w->report.watching = false;
 	spool_unref(&w->incoming);
@@ -123,6 +124,7 @@ open_session(struct worker *w)
 		.events = &source_events,
 		.arg = w,
 		.keyword = w->ctx->keyword,
+		.dir = spool_pool_dir(w->ctx->pool),
 	};
 
 	w->state = WORKER_OPENING;
@@ -170,6 +172,7 @@ on_mailbox(void *arg, struct store_answer *a)
 	w->baseline = a->baseline;
 	w->generation = a->generation;
 	w->list_from = a->list_from;
+	w->new_from = a->new_from;
 	memcpy(w->uuid, a->account_uuid, sizeof(w->uuid));
 	w->trace = (struct trace_source){
 		.key = store_install_key(w->ctx->store),
@@ -207,6 +210,28 @@ on_logged_in(void *arg, unsigned delay)
 		    (struct store_done){ .run = NULL });
 }
 
+void
+worker_warm(const struct worker *w, uint64_t n)
+{
+	if (n == 0 || w->ctx->dry_run || w->stopping || w->removing_only)
+		return;
+	for (size_t i = 0; i < w->account->ndestinations; i++)
+		sink_warm(w->ctx->sinks[i], n);
+}
+
+/* What SELECT said is enough to know that so much is to be relayed, at most. */
+static uint64_t
+promised(const struct worker *w, const struct source_mailbox *m)
+{
+	uint64_t n = 0;
+
+	if (!w->baseline)
+		return w->folder->first == CONF_FIRST_ALL ? m->exists : 0;
+	if (m->generation == w->generation && m->next > w->new_from)
+		n = m->next - w->new_from;
+	return n < m->exists ? n : m->exists;
+}
+
 static void
 on_ready(void *arg)
 {
@@ -225,6 +250,7 @@ on_selected(void *arg, const struct source_mailbox *m, const struct fault *f)
 	w->selected = true;
 	w->opened = *m;
 	w->trace.generation = m->generation;
+	worker_warm(w, promised(w, m));
 	worker_list(w);
 }
 
@@ -291,6 +317,13 @@ ask_owner(struct worker *w, bool may_watch)
 }
 
 static void
+say_goodbye(struct worker *w)
+{
+	w->state = WORKER_LEAVING;
+	source_quit(w->source);
+}
+
+static void
 leave(struct worker *w, bool may_watch)
 {
 	if (w->no_quit) {
@@ -317,10 +350,20 @@ leave(struct worker *w, bool may_watch)
 		give_back(w);
 		break;
 	case WORKER_QUIT:
-		w->state = WORKER_LEAVING;
-		source_quit(w->source);
+		say_goodbye(w);
 		break;
 	}
+}
+
+/* The goodbye is in the flight of the last of them. */
+static void
+remove_these(struct worker *w, const uint32_t *numbers, size_t n)
+{
+	w->removing = true;
+	source_remove(w->source, numbers, n);
+	if (w->state == WORKER_REMOVING && w->last_page &&
+	    ask_owner(w, true) == WORKER_QUIT)
+		say_goodbye(w);
 }
 
 static void
@@ -347,12 +390,13 @@ on_removals(void *arg, struct store_answer *a)
 		worker_tell_dry(w, a, "remove");
 	if (n > 0)
 		w->after = numbers[n - 1];
+	w->last_page = a->nitems < REMOVE_BATCH;
 	if (n == 0)
 		leave(w, true);
 	else if (w->ctx->dry_run)
 		worker_remove_next(w);
 	else
-		source_remove(w->source, numbers, n);
+		remove_these(w, numbers, n);
 }
 
 /* Only what this session listed and the record says every destination has. */
@@ -379,7 +423,13 @@ on_removed(void *arg, size_t done)
 
 	log_line(
 	    LOG_DEBUG, "%s: %zu removals accepted", w->account->name, done);
-	worker_remove_next(w);
+	w->removing = false;
+	if (w->state == WORKER_LEAVING)
+		return; /* and is answered next */
+	if (w->last_page)
+		leave(w, true);
+	else
+		worker_remove_next(w);
 }
 
 static void
@@ -387,7 +437,7 @@ on_down(void *arg, const struct fault *f)
 {
 	struct worker *w = arg;
 
-	if (f != NULL && w->state == WORKER_LEAVING)
+	if (f != NULL && w->state == WORKER_LEAVING && !w->removing)
 		f = NULL; /* nothing depends on the goodbye */
 	if (f != NULL)
 		worker_note_fault(w, f);
@@ -417,7 +467,7 @@ begin_poll(struct worker *w)
 {
 	memset(&w->report, 0, sizeof(w->report));
 	w->removing_only = false;
-	w->left_out = w->again = false;
+	w->left_out = w->again = w->removing = false;
 }
 
 static void
@@ -487,12 +537,17 @@ worker_new(const struct worker_context *ctx, const struct worker_mailbox *m,
 	w->owner = *owner;
 	w->driver = a->protocol == CONF_POP3 ? &source_pop3_driver
 	                                     : &source_imap_driver;
-	TAILQ_INIT(&w->messages);
+	for (int i = 0; i < MESSAGE_STATES; i++)
+		TAILQ_INIT(&w->messages[i]);
 	timer_init(&w->ended, ctx->net->loop, on_ended, w);
 	w->waiter = (struct spool_waiter){
 		.room = worker_on_room,
 		.arg = w,
 		.holder = ctx->holder,
+	};
+	w->backlog = (struct store_waiter){
+		.room = worker_on_backlog,
+		.arg = w,
 	};
 	w->transfer = (struct transfer_context){
 		.loop = ctx->net->loop,

@@ -35,7 +35,7 @@ struct tally_account;
 struct tokens;
 struct worker;
 
-#define WORKER_WINDOW 32 /* messages fetched or being fetched at a time */
+#define WORKER_WINDOW 256 /* messages fetched or being fetched at a time */
 
 struct worker_context {
 	struct net *net;

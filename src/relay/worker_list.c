@@ -18,6 +18,25 @@ worker_on_entry(void *arg, struct span uid, uint32_t number, uint64_t size)
 	struct store_entry e = { .uid = uid, .number = number, .size = size };
 
 	store_listing_add(w->ctx->store, w->mailbox, &e, 1);
+	if (w->paused || !store_wait(w->ctx->store, &w->backlog))
+		return;
+	w->paused = true;
+	source_pause(w->source, true);
+}
+
+void
+worker_list_on(struct worker *w)
+{
+	store_wait_cancel(w->ctx->store, &w->backlog);
+	if (w->paused && w->source != NULL)
+		source_pause(w->source, false);
+	w->paused = false;
+}
+
+void
+worker_on_backlog(void *arg)
+{
+	worker_list_on(arg);
 }
 
 static void
@@ -105,15 +124,18 @@ on_settled(void *arg, struct store_answer *a)
 	w->removals = a->removing;
 	w->state = WORKER_WORKING;
 	w->exhausted = w->removing_only || a->waiting == 0;
+	if (!w->exhausted)
+		worker_warm(w, a->waiting);
 	worker_advance(w);
 }
 
-void
-worker_end_listing(struct worker *w, bool recognised)
+static struct store_listing
+listing(const struct worker *w, bool recognised)
 {
 	const struct conf_account *a = w->account;
 	const struct conf_folder *f = w->folder;
-	struct store_listing l = {
+
+	return (struct store_listing){
 		.imap = a->protocol == CONF_IMAP,
 		.complete = w->complete_listing,
 		.generation = w->opened.generation,
@@ -128,6 +150,12 @@ worker_end_listing(struct worker *w, bool recognised)
 		.destinations = (const char *const *)a->destination_names,
 		.ndestinations = a->ndestinations,
 	};
+}
+
+void
+worker_end_listing(struct worker *w, bool recognised)
+{
+	struct store_listing l = listing(w, recognised);
 
 	w->state = WORKER_SETTLING;
 	w->asked = true;
@@ -146,6 +174,7 @@ worker_on_listed(void *arg, bool complete)
 		    "%s: the server's listings of %s disagree; nothing that is "
 		    "missing is taken for removed",
 		    w->account->name, w->name);
+	worker_list_on(w);
 	w->complete_listing = complete;
 	w->unknown = 0;
 	if (w->state != WORKER_LISTING || w->ctx->keyword == NULL ||
@@ -187,12 +216,13 @@ void
 worker_list(struct worker *w)
 {
 	const struct source_mailbox *m = &w->opened;
+	struct store_listing l = listing(w, false);
 
 	w->state = WORKER_LISTING;
 	w->marked.n = 0;
 	w->exhausted = false;
 	w->after = 0;
-	store_listing_begin(w->ctx->store, w->mailbox);
+	store_listing_begin(w->ctx->store, w->mailbox, &l);
 	/* Other UIDs than those on record: all of it is looked at. */
 	if (m->generation != w->generation)
 		w->list_from = 1;

@@ -2,8 +2,9 @@
 /*
  * What the files of a worker share: worker.c (the phases of a poll),
  * worker_list.c (what there is), worker_recognise.c (the headers of what is not
- * known) and worker_haul.c (the messages of a session, from the record through
- * the spool to the destinations).
+ * known), worker_queue.c (what is to be relayed, from the record until it is
+ * asked for) and worker_haul.c (from there through the spool to the
+ * destinations).
  */
 #ifndef RELAY_WORKER_PRIVATE_H
 #define RELAY_WORKER_PRIVATE_H
@@ -18,13 +19,12 @@
 #include "relay/transfer.h"
 #include "relay/uids.h"
 #include "relay/worker.h"
-
-struct store_answer;
-struct store_header;
+#include "store/store.h"
 
 #define LISTING_BATCH 512 /* entries on their way to the store */
-#define WORK_BATCH 256    /* items asked of the store at a time */
-#define REMOVE_BATCH 1000
+#define WORK_BATCH 256    /* items asked of the store at a time ... */
+#define WORK_LOW 128      /* ... when no more than these wait to be fetched */
+#define REMOVE_BATCH 2048
 #define HEADER_BATCH 512 /* headers fetched with one look at the store */
 
 enum worker_state {
@@ -45,26 +45,36 @@ enum worker_state {
 };
 
 enum message_state {
+	MESSAGE_UNSIZED, /* the source is asked how large it is */
 	MESSAGE_QUEUED,
 	MESSAGE_FETCHING,
 	MESSAGE_SENDING,
+	MESSAGE_STATES
+};
+
+/* The way of a message to one of its destinations. */
+struct leg {
+	struct store_item item;    /* its row; owns the strings */
+	struct sink *sink;         /* foreign */
+	const char *recipient;     /* foreign */
+	struct transfer *transfer; /* NULL: not begun, or ended */
+	bool probe;                /* of the sink: to be given back */
 };
 
 /* One message of this session, for all its destinations. */
 struct message {
-	TAILQ_ENTRY(message) link;
+	TAILQ_ENTRY(message) link; /* of those in the same state */
 	struct worker *worker;
 	enum message_state state;
-	struct store_item *items; /* owned; a row per destination */
-	size_t nitems;
 	uint32_t number;
-	uint64_t reserved;           /* bytes of the pool */
-	struct transfer **transfers; /* owned array; NULL: ended */
-	struct sink **probes; /* owned array; by item; NULL: it is none */
-	size_t running;
-	bool suspect;     /* of *ctx->suspect */
-	int64_t underway; /* its row that was begun; 0: none */
-	bool complete;    /* relayed, and nothing of it is outstanding */
+	uint64_t size;     /* as listed; 0: not known */
+	uint64_t reserved; /* bytes of the pool */
+	size_t running;    /* transfers */
+	bool suspect;      /* of *ctx->suspect */
+	bool complete;     /* relayed, and nothing of it is outstanding */
+	int64_t underway;  /* its row that was begun; 0: none */
+	size_t nlegs;
+	struct leg legs[];
 };
 TAILQ_HEAD(messages, message);
 
@@ -83,7 +93,7 @@ struct worker {
 	/* of the mailbox */
 	int64_t mailbox;
 	bool baseline;
-	uint64_t generation, list_from;
+	uint64_t generation, list_from, new_from;
 	unsigned char uuid[16];
 	char token[TRACE_TOKEN_SIZE];
 	struct trace_source trace;
@@ -93,17 +103,21 @@ struct worker {
 	bool selected; /* the mailbox is open */
 	struct source_mailbox opened;
 	bool complete_listing;
+	bool paused; /* it lists more than the store can take */
+	struct store_waiter backlog;
 	struct uids marked; /* with our keyword; for the store */
 	bool removing_only; /* a second session, for deletions alone */
 	bool stopping;      /* take no new message */
 	bool cannot_watch;  /* the server ended it by itself */
 	bool no_quit;       /* the session fetched what is not safely relayed */
 	uint64_t removals;  /* waiting when the session began */
-	struct messages messages; /* queued, fetching, sending; ascending */
-	unsigned open;            /* fetching or sending */
-	bool asked;               /* the store: its answer will come */
-	bool sizing;              /* the source, for sizes */
-	bool exhausted;           /* it has no more */
+	bool removing;      /* the source has not said that all of it is done */
+	bool last_page;     /* of what is to be removed */
+	struct messages messages[MESSAGE_STATES]; /* as they were asked for */
+	size_t count[MESSAGE_STATES];
+	bool asked;             /* the store: its answer will come */
+	bool sizing;            /* the source, for sizes */
+	bool exhausted;         /* the store has no more */
 	bool left_out;          /* something, while a probe was under way ... */
 	bool again;             /* ... and it was asked for once more */
 	uint32_t after;         /* number of the last item it gave */
@@ -128,6 +142,8 @@ void worker_note_fault(struct worker *w, const struct fault *f);
 void worker_abandon(struct worker *w); /* the session; transfers run on */
 void worker_fail(struct worker *w, const struct fault *f); /* both */
 void worker_remove_next(struct worker *w);
+/* Its destinations will have work soon. */
+void worker_warm(const struct worker *w, uint64_t n);
 void worker_end_poll(struct worker *w);
 void worker_tell_dry(
     struct worker *w, const struct store_answer *a, const char *what);
@@ -137,6 +153,9 @@ void worker_skip_mailbox(struct worker *w, const struct fault *f);
 
 /* worker_list.c */
 void worker_list(struct worker *w);
+/* The source may list on, if it had to wait. */
+void worker_list_on(struct worker *w);
+void worker_on_backlog(void *arg);
 /* Once more with recognised, when the headers of the unknown are given. */
 void worker_end_listing(struct worker *w, bool recognised);
 void worker_on_entry(
@@ -154,15 +173,28 @@ void worker_on_headed(void *arg);
 void worker_tell_recognised(
     const struct worker *w, const struct store_answer *a);
 
-/* worker_haul.c */
-void worker_incoming(const struct worker *w, struct worker_status *st_r);
+/* worker_queue.c */
 void worker_advance(struct worker *w);
-void worker_on_accepted(void *arg); /* the message */
 void worker_drop(struct worker *w, enum message_state last);
-void worker_stop_transfers(struct worker *w);
 void worker_on_room(void *arg);
 void worker_on_size(void *arg, uint32_t number, uint64_t size);
 void worker_on_sized(void *arg);
+/* The message in that state with that number, or NULL. */
+struct message *worker_find(
+    const struct worker *w, enum message_state state, uint32_t number);
+void worker_set_state(struct message *m, enum message_state state);
+void worker_forget(struct message *m); /* frees it */
+bool worker_has_messages(const struct worker *w);
+
+/* worker_haul.c */
+void worker_incoming(const struct worker *w, struct worker_status *st_r);
+/* Nothing is sent; relay/retry says what is recorded. */
+void worker_refuse(struct message *m, const struct fault *f);
+/* in_doubt = hold: what an earlier poll left in doubt waits for a person. */
+bool worker_waits_for_decision(
+    const struct worker *w, const struct store_item *item, struct fault *f);
+void worker_on_accepted(void *arg); /* the message */
+void worker_stop_transfers(struct worker *w);
 bool worker_on_piece(void *arg, struct span bytes);
 void worker_on_fetched(void *arg, uint32_t number, const struct fault *f);
 

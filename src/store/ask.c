@@ -70,9 +70,14 @@ store_peek(struct store *s, const struct store_account *account,
 }
 
 void
-store_listing_begin(struct store *s, int64_t mailbox)
+store_listing_begin(
+    struct store *s, int64_t mailbox, const struct store_listing *l)
 {
-	request_send(s, request_new(listing_begin, mailbox, nobody));
+	struct request *r = request_new(listing_begin, mailbox, nobody);
+
+	r->listing = (struct store_listing){ .imap = l->imap,
+		.remove_after = l->remove_after };
+	request_send(s, r);
 }
 
 void

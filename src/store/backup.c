@@ -352,13 +352,9 @@ run(struct db *db, const char *text, int64_t value)
 void
 backup_mark(struct db *db, enum backup_rule rule, int64_t tries)
 {
-	struct query *q =
-	    db_query(db, "UPDATE meta SET epoch = epoch + 1, tries = ?1");
-
 	if (db->tries < tries)
 		db->tries = tries;
-	query_int(q, 1, db->tries);
-	query_run(q);
+	run(db, "UPDATE meta SET epoch = epoch + 1", 0);
 	run(db, "UPDATE mailbox SET restored = ?1 WHERE baseline = 1", rule);
 	run(db,
 	    "UPDATE delivery SET doubt = 1, attempt = max(attempt, 1)"

@@ -70,11 +70,13 @@ log_sqlite(void *arg, int code, const char *text)
 	log_line(priority, "SQLite: %s (%d)", text, code);
 }
 
-/* Of the library, hence of the process, and only before its first use. */
+/* Of the library, hence of the process, and only before its first use.  Memory
+ * is counted under a lock, and nobody asks for the sum. */
 static void
 configure_library(void)
 {
 	sqlite3_config(SQLITE_CONFIG_LOG, log_sqlite, NULL);
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
 /* A file that cannot be opened may be forbidden, or there is no room for its
@@ -110,6 +112,13 @@ exit_code(int error, const struct statedir *d)
 
 /* --- statements ------------------------------------------------------- */
 
+/* Texts are static, and seldom begin in the same 64 bytes. */
+static struct query_list *
+bucket(struct db *db, const char *text)
+{
+	return &db->queries[((uintptr_t)text >> 6) % DB_BUCKETS];
+}
+
 static struct query *
 prepare(struct db *db, const char *text)
 {
@@ -121,8 +130,17 @@ prepare(struct db *db, const char *text)
 		fail(db, code);
 	q->db = db;
 	q->text = text;
-	LIST_INSERT_HEAD(&db->queries, q, next);
+	LIST_INSERT_HEAD(bucket(db, text), q, next);
 	return q;
+}
+
+static void
+reset(struct query *q)
+{
+	sqlite3_reset(q->stmt);
+	if (q->open)
+		LIST_REMOVE(q, opened);
+	q->open = false;
 }
 
 struct query *
@@ -130,12 +148,12 @@ db_query(struct db *db, const char *text)
 {
 	struct query *q;
 
-	LIST_FOREACH (q, &db->queries, next)
+	LIST_FOREACH (q, bucket(db, text), next)
 		if (q->text == text)
 			break;
 	if (q == NULL)
 		q = prepare(db, text);
-	sqlite3_reset(q->stmt);
+	reset(q);
 	return q;
 }
 
@@ -174,11 +192,15 @@ query_row(struct query *q)
 	if (q->db->error != SQLITE_OK)
 		return false;
 	code = sqlite3_step(q->stmt);
+	if (code == SQLITE_ROW && !q->open) {
+		LIST_INSERT_HEAD(&q->db->opened, q, opened);
+		q->open = true;
+	}
 	if (code == SQLITE_ROW)
 		return true;
 	if (code != SQLITE_DONE)
 		fail(q->db, code);
-	sqlite3_reset(q->stmt);
+	reset(q);
 	return false;
 }
 
@@ -224,17 +246,15 @@ query_number(struct query *q)
 {
 	int64_t value = query_row(q) ? query_get(q, 0) : 0;
 
-	sqlite3_reset(q->stmt);
+	reset(q);
 	return value;
 }
 
 static void
 reset_all(struct db *db)
 {
-	struct query *q;
-
-	LIST_FOREACH (q, &db->queries, next)
-		sqlite3_reset(q->stmt);
+	while (!LIST_EMPTY(&db->opened))
+		reset(LIST_FIRST(&db->opened));
 }
 
 /* --- transactions ----------------------------------------------------- */
@@ -252,6 +272,21 @@ db_begin(struct db *db)
 
 	if (!db->dry_run)
 		run(db, begin);
+	db->changes = sqlite3_total_changes64(db->sql);
+}
+
+/* Once for all of a group. */
+static void
+save_tries(struct db *db)
+{
+	struct query *q;
+
+	if (db->tries == db->tries_saved)
+		return;
+	q = db_query(db, "UPDATE meta SET tries = ?1");
+	query_int(q, 1, db->tries);
+	query_run(q);
+	db->tries_saved = db->tries;
 }
 
 /* Errors before or in COMMIT end alike: nothing is tried again, and what is
@@ -261,6 +296,7 @@ db_commit(struct db *db)
 {
 	static const char commit[] = "COMMIT";
 
+	save_tries(db);
 	if (!db->dry_run)
 		run(db, commit);
 	if (db->error == SQLITE_OK)
@@ -277,6 +313,7 @@ db_enter(struct db *db)
 	static const char enter[] = "SAVEPOINT request";
 
 	run(db, enter);
+	db->entered = true;
 }
 
 void
@@ -286,9 +323,15 @@ db_leave(struct db *db, bool keep)
 	static const char leave[] = "RELEASE request";
 
 	reset_all(db);
-	if (!keep)
+	if (!keep && !db->entered &&
+	    sqlite3_total_changes64(db->sql) != db->changes)
+		fail_with(db, SQLITE_MISUSE, "what was refused is written");
+	if (db->entered && !keep)
 		run(db, undo);
-	run(db, leave);
+	if (db->entered)
+		run(db, leave);
+	db->entered = false;
+	db->changes = sqlite3_total_changes64(db->sql);
 }
 
 /* --- opening ---------------------------------------------------------- */
@@ -320,6 +363,7 @@ answers(struct db *db, const char *text, const char *wanted)
 	/* What the statement changes is committed here, behind its row. */
 	if (db->error == SQLITE_OK && sqlite3_reset(q->stmt) != SQLITE_OK)
 		fail(db, sqlite3_extended_errcode(db->sql));
+	reset(q);
 	return same && db->error == SQLITE_OK;
 }
 
@@ -415,6 +459,7 @@ upgrade(struct db *db)
 	if (db->error != SQLITE_OK || version < SCHEMA_OLDEST ||
 	    version >= SCHEMA_VERSION)
 		return;
+	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	if (!db->dry_run)
 		script(db, "BEGIN IMMEDIATE");
 	for (; version < SCHEMA_VERSION; version++)
@@ -424,6 +469,7 @@ upgrade(struct db *db)
 	script(db, text);
 	if (!db->dry_run)
 		script(db, "COMMIT");
+	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 }
 
 static bool
@@ -437,10 +483,10 @@ read_meta(struct db *db)
 	if (found) {
 		memcpy(db->install_key, sqlite3_column_blob(q->stmt, 1),
 		    DB_KEY_SIZE);
-		db->tries = query_get(q, 2);
+		db->tries = db->tries_saved = query_get(q, 2);
 		query_copy(q, 0, db->install_id, sizeof(db->install_id));
 	}
-	sqlite3_reset(q->stmt);
+	reset(q);
 	return found;
 }
 
@@ -486,7 +532,7 @@ is_sound(struct db *db)
 
 	if (query_row(q))
 		query_copy(q, 0, found, sizeof(found));
-	sqlite3_reset(q->stmt);
+	reset(q);
 	at = strstr(found, "error code=");
 	code = at != NULL ? atoi(at + strlen("error code=")) : SQLITE_OK;
 	if (code != SQLITE_OK)
@@ -574,6 +620,40 @@ connect_file(struct db *db, const struct statedir *d)
 }
 
 static void
+is_trying(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	const struct db *db = sqlite3_user_data(context);
+
+	(void)n;
+	sqlite3_result_int(
+	    context, idset_has(&db->trying, sqlite3_value_int64(values[0])));
+}
+
+static void
+is_listed(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	const struct db *db = sqlite3_user_data(context);
+
+	(void)n;
+	sqlite3_result_int(
+	    context, idset_has(db->listed, sqlite3_value_int64(values[0])));
+}
+
+static void
+add_function(struct db *db, const char *name,
+    void (*f)(sqlite3_context *context, int n, sqlite3_value **values))
+{
+	int code;
+
+	if (db->error != SQLITE_OK)
+		return;
+	code = sqlite3_create_function(db->sql, name, 1,
+	    SQLITE_UTF8 | SQLITE_DIRECTONLY, db, f, NULL, NULL);
+	if (code != SQLITE_OK)
+		fail(db, code);
+}
+
+static void
 open_memory(struct db *db)
 {
 	int code = sqlite3_open_v2(":memory:", &db->sql,
@@ -606,6 +686,8 @@ db_open(struct db *db, struct statedir *d, int *exit_r, struct fault *fault_r)
 		if (db->error == SQLITE_OK && !open_file(db, d, fault_r))
 			goto refused;
 	}
+	add_function(db, "trying", is_trying);
+	add_function(db, "listed", is_listed);
 	script(db, schema_temp_sql);
 	if (db->dry_run)
 		script(db, "BEGIN IMMEDIATE");
@@ -635,18 +717,27 @@ finish(struct db *db)
 		    db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
-void
-db_close(struct db *db)
+static void
+forget_queries(struct query_list *list)
 {
 	struct query *q;
 
-	if (db->sql != NULL)
-		finish(db);
-	while ((q = LIST_FIRST(&db->queries)) != NULL) {
+	while ((q = LIST_FIRST(list)) != NULL) {
 		LIST_REMOVE(q, next);
 		sqlite3_finalize(q->stmt);
 		free(q);
 	}
+}
+
+void
+db_close(struct db *db)
+{
+	if (db->sql != NULL)
+		finish(db);
+	for (size_t i = 0; i < DB_BUCKETS; i++)
+		forget_queries(&db->queries[i]);
+	LIST_INIT(&db->opened);
+	idset_free(&db->trying);
 	sqlite3_close(db->sql);
 	db->sql = NULL;
 }

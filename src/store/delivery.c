@@ -10,6 +10,12 @@
  *
  * A step that does not follow from the row's state is refused: the caller is
  * out of step and must not send a dot.
+ *
+ * db->trying are the rows that this process tries and that were not in doubt
+ * before, until the try is given up (work.c): only the refusal of such a try
+ * ends the state in_doubt, and only without an earlier doubt does it clear the
+ * doubt (rule R4).  It needs no undoing: an error of SQLite ends all work, and
+ * the steps are refused before they change anything.
  */
 #include "store/request.h"
 
@@ -66,17 +72,15 @@ refuse(struct request *r, const char *what, const struct row *row)
 static bool
 find(struct db *db, struct request *r, const char *what, struct row *row_r)
 {
-	struct query *q = db_query(db,
-	    "SELECT state, doubt,"
-	    " EXISTS (SELECT 1 FROM trying WHERE trying.id = delivery.id)"
-	    " FROM delivery WHERE id = ?1");
+	struct query *q =
+	    db_query(db, "SELECT state, doubt FROM delivery WHERE id = ?1");
 
 	query_int(q, 1, r->id);
 	if (!query_row(q))
 		return refuse(r, what, NULL);
 	row_r->state = delivery_state(q, 0);
 	row_r->doubt = query_get(q, 1) != 0;
-	row_r->trying = query_get(q, 2) != 0;
+	row_r->trying = idset_has(&db->trying, r->id);
 	return true;
 }
 
@@ -132,31 +136,35 @@ delivery_in_doubt(struct db *db, struct request *r)
 	query_int(q, 8, r->now);
 	query_run(q);
 	if (row.state != STORE_IN_DOUBT)
-		run_with_id(
-		    db, r, "INSERT OR IGNORE INTO trying (id) VALUES (?1)");
-	q = db_query(db, "UPDATE meta SET tries = ?1");
-	query_int(q, 1, ++db->tries);
-	query_run(q);
+		idset_add(&db->trying, r->id);
+	db->tries++;
 	return true;
 }
 
 /* --- relayed ---------------------------------------------------------- */
 
-/* All rows of the message that row ?1 belongs to. */
-#define SAME_MESSAGE                                                           \
-	"(mailbox, generation, uid, duplicate) ="                              \
-	" (SELECT mailbox, generation, uid, duplicate FROM delivery"           \
-	"   WHERE id = ?1)"
+/* The rows o of the message that row ?1 belongs to, without that one. */
+#define FROM_OTHERS                                                            \
+	" FROM delivery d JOIN delivery o ON o.mailbox = d.mailbox"            \
+	" AND o.generation = d.generation AND o.uid = d.uid"                   \
+	" AND o.duplicate = d.duplicate AND o.id <> d.id WHERE d.id = ?1"
 
-static bool
-outstanding(struct db *db, const struct request *r)
+struct others {
+	int64_t rows, outstanding;
+};
+
+static struct others
+count_others(struct db *db, const struct request *r)
 {
-	struct query *q = db_query(db,
-	    "SELECT EXISTS (SELECT 1 FROM delivery WHERE " SAME_MESSAGE
-	    " AND state NOT IN ('relayed', 'gone'))");
+	struct query *q = db_query(db, "SELECT count(*),"
+				       " count(*) FILTER (WHERE o.state NOT IN "
+				       "('relayed', 'gone'))" FROM_OTHERS);
+	struct others n = { .rows = 0 };
 
 	query_int(q, 1, r->id);
-	return query_number(q) != 0;
+	if (query_row(q))
+		n = (struct others){ query_get(q, 0), query_get(q, 1) };
+	return n;
 }
 
 /* A row that is gone meanwhile stays gone: the message was taken off the
@@ -164,30 +172,36 @@ outstanding(struct db *db, const struct request *r)
 bool
 delivery_relayed(struct db *db, struct request *r)
 {
+	struct others others;
 	struct query *q;
 	struct row row;
+	bool gone, remove;
 
 	if (!find(db, r, "relayed", &row))
 		return false;
 	if (row.state != STORE_IN_DOUBT && row.state != STORE_GONE)
 		return refuse(r, "relayed", &row);
+	gone = row.state == STORE_GONE;
+	others = count_others(db, r);
+	r->answer.complete = others.outstanding == 0;
+	remove = r->answer.complete && r->verdict.remove;
 	q = db_query(db,
-	    "UPDATE delivery SET"
-	    " state = CASE state WHEN 'gone' THEN 'gone' ELSE 'relayed' END,"
-	    " was = CASE state WHEN 'gone' THEN 'relayed' ELSE '' END,"
-	    " reply = ?2, changed = ?3, next_try = 0, deaths = 0"
+	    "UPDATE delivery SET state = ?2, was = ?3, removing = ?4,"
+	    " reply = ?5, changed = ?6, next_try = 0, deaths = 0"
 	    " WHERE id = ?1");
 	query_int(q, 1, r->id);
-	query_text(q, 2, r->verdict.reply);
-	query_int(q, 3, r->now);
+	query_text(q, 2, gone ? "gone" : "relayed");
+	query_text(q, 3, gone ? "relayed" : "");
+	query_int(q, 4, remove && !gone);
+	query_text(q, 5, r->verdict.reply);
+	query_int(q, 6, r->now);
 	query_run(q);
-	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
-	history_add(db, r->id, r->now, r->verdict.usec, STORE_RELAYED);
-	r->answer.complete = !outstanding(db, r);
-	if (r->answer.complete && r->verdict.remove)
+	if (remove && others.rows > 0)
 		run_with_id(db, r,
-		    "UPDATE delivery SET removing = 1 WHERE " SAME_MESSAGE
-		    " AND state = 'relayed'");
+		    "UPDATE delivery SET removing = 1 WHERE id IN"
+		    " (SELECT o.id" FROM_OTHERS " AND o.state = 'relayed')");
+	idset_remove(&db->trying, r->id);
+	history_add(db, r->id, r->now, r->verdict.usec, STORE_RELAYED);
 	return true;
 }
 
@@ -264,6 +278,6 @@ delivery_refused(struct db *db, struct request *r)
 	count_refusal(db, r);
 	if (state == STORE_HELD)
 		history_add(db, r->id, r->now, v->usec, state);
-	run_with_id(db, r, "DELETE FROM trying WHERE id = ?1");
+	idset_remove(&db->trying, r->id);
 	return true;
 }

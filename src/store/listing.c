@@ -25,83 +25,6 @@
 
 static const char phase[] = "state";
 
-/* --- the listing itself ----------------------------------------------- */
-
-bool
-listing_drop(struct db *db, struct request *r)
-{
-	struct query *q =
-	    db_query(db, "DELETE FROM session WHERE mailbox = ?1");
-
-	query_int(q, 1, r->id);
-	query_run(q);
-	q = db_query(db, "DELETE FROM listing WHERE mailbox = ?1");
-	query_int(q, 1, r->id);
-	query_run(q);
-	return true;
-}
-
-bool
-listing_begin(struct db *db, struct request *r)
-{
-	struct query *q;
-
-	listing_drop(db, r);
-	q = db_query(db, "INSERT INTO session (mailbox) VALUES (?1)");
-	query_int(q, 1, r->id);
-	query_run(q);
-	return true;
-}
-
-static void
-bind_entry(struct query *q, int64_t mailbox, const struct request_entry *e,
-    const char *uid)
-{
-	query_int(q, 1, mailbox);
-	query_blob(q, 2, uid, e->uid_len);
-	query_int(q, 3, e->number);
-	query_int(q, 4, e->size > INT64_MAX ? INT64_MAX : (int64_t)e->size);
-}
-
-/* The same UIDL twice is two messages (CASES P8), counted in listed order. */
-static void
-add_entry(struct db *db, int64_t mailbox, const struct request_entry *e,
-    const char *uid)
-{
-	struct query *q =
-	    db_query(db, "INSERT OR IGNORE INTO listing"
-			 " (mailbox, uid, duplicate, number, size)"
-			 " VALUES (?1, ?2, 0, ?3, ?4)");
-
-	bind_entry(q, mailbox, e, uid);
-	if (query_run(q) > 0)
-		return;
-	q = db_query(db,
-	    "INSERT INTO listing (mailbox, uid, duplicate, number, size)"
-	    " SELECT ?1, ?2, max(duplicate) + 1, ?3, ?4 FROM listing"
-	    " WHERE mailbox = ?1 AND uid = ?2");
-	bind_entry(q, mailbox, e, uid);
-	query_run(q);
-}
-
-bool
-listing_add(struct db *db, struct request *r)
-{
-	const char *at = r->owned;
-	const char *end = at + r->entries.used;
-	struct request_entry e;
-
-	while (at < end && db->error == SQLITE_OK) {
-		memcpy(&e, at, sizeof(e));
-		at += sizeof(e);
-		add_entry(db, r->id, &e, at);
-		at += e.uid_len;
-	}
-	return true;
-}
-
-/* --- the end: comparison ---------------------------------------------- */
-
 /* After a restore a few messages that are not on record are relayed, as
  * possible duplicates; more are a question. */
 #define RESTORED_FEW 5
@@ -111,11 +34,10 @@ find_mailbox(struct db *db, int64_t id, struct mailbox_row *m_r)
 {
 	struct query *q = db_query(db,
 	    "SELECT generation, highwater, baseline, restored, epoch"
-	    " FROM meta, mailbox"
-	    " JOIN session ON session.mailbox = mailbox.id WHERE id = ?1");
+	    " FROM meta, mailbox WHERE id = ?1");
 
 	query_int(q, 1, id);
-	if (!query_row(q))
+	if (!listed_find(db, id, &m_r->quiet) || !query_row(q))
 		return false;
 	m_r->generation = (uint64_t)query_get(q, 0);
 	m_r->highwater = query_get(q, 1);
@@ -288,9 +210,7 @@ run_absent(struct db *db, const struct request *r, const char *text)
 
 #define ABSENT                                                                 \
 	" WHERE mailbox = ?1 AND generation = ?2 AND uid >= ?4"                \
-	" AND state <> 'gone' AND NOT EXISTS ("                                \
-	"  SELECT 1 FROM listing l WHERE l.mailbox = ?1"                       \
-	"  AND l.uid = delivery.uid AND l.duplicate = delivery.duplicate)"
+	" AND state <> 'gone'" REQUEST_NOT_LISTED("delivery")
 
 /* Absent for the second time, or once when we asked for the removal. */
 #define BURY(index)                                                            \
@@ -304,6 +224,25 @@ bury(struct db *db, const struct request *r)
 	return run_absent(
 		   db, r, BURY("delivery_removing") " AND removing = 1") +
 	       run_absent(db, r, BURY("delivery_missed") " AND missed = 1");
+}
+
+/* As many rows are listed as there are: then none is missed, and nobody has to
+ * look for it.  Only worth it where most messages are quiet. */
+static bool
+all_listed(struct db *db, const struct request *r)
+{
+	struct query *q = db_query(db,
+	    "SELECT (SELECT count(*) FROM delivery"
+	    "  WHERE mailbox = ?1 AND generation = 0)"
+	    " - (SELECT count(*) FROM delivery INDEXED BY delivery_gone"
+	    "  WHERE mailbox = ?1 AND generation = 0 AND state = 'gone')"
+	    " - (SELECT count(*) FROM listing l CROSS JOIN delivery d"
+	    "  ON d.mailbox = ?1 AND d.generation = 0 AND d.uid = l.uid"
+	    "  AND d.duplicate = l.duplicate"
+	    "  WHERE l.mailbox = ?1 AND d.state <> 'gone')");
+
+	query_int(q, 1, r->id);
+	return query_number(q) == (int64_t)db->listed->n;
 }
 
 static void
@@ -387,6 +326,18 @@ purge_tombstones(struct db *db, const struct request *r)
 	query_int(q, 1, r->id);
 	query_int(q, 2, r->now - (int64_t)TOMBSTONE_DAYS * 24 * 60 * 60);
 	query_run(q);
+}
+
+/* Messages, also the quiet ones. */
+static uint64_t
+count_listed(
+    struct db *db, const struct request *r, const struct mailbox_row *m)
+{
+	struct query *q =
+	    db_query(db, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+
+	query_int(q, 1, r->id);
+	return (uint64_t)query_number(q) + m->quiet;
 }
 
 static int64_t
@@ -508,7 +459,8 @@ compare(struct db *db, struct request *r, const struct mailbox_row *m)
 	forget_missed(db, r);
 	if (r->listing.complete) {
 		r->answer.gone = bury(db, r);
-		mark_missed(db, r);
+		if (m->quiet == 0 || !all_listed(db, r))
+			mark_missed(db, r);
 	}
 	r->answer.added = add_new(db, r, m) / r->listing.ndestinations;
 	if (r->listing.complete)
@@ -539,7 +491,7 @@ count_unknown(
 }
 
 /* Asked and answered as in recognise.c. */
-static bool
+static void
 ask(struct db *db, struct request *r, int64_t unknown)
 {
 	struct query *q =
@@ -560,7 +512,6 @@ ask(struct db *db, struct request *r, int64_t unknown)
 	    "(relayed, marked as possible duplicates)";
 	r->answer.fault.question = true;
 	r->answer.paused = true;
-	return false;
 }
 
 /* What a backup does not know was relayed after it was made, or came later;
@@ -571,12 +522,11 @@ settle_restored(struct db *db, struct request *r, struct mailbox_row *m)
 	struct query *q;
 	int64_t unknown;
 
-	if (!r->listing.complete)
-		return refuse(r, FAULT_LATER,
-		    "the first listing after a restore is not complete");
 	unknown = count_unknown(db, r, m);
 	if (m->restored == BACKUP_ASK && unknown > RESTORED_FEW)
-		return ask(db, r, unknown);
+		ask(db, r, unknown);
+	if (r->answer.paused)
+		return false;
 	if (m->restored != BACKUP_AS_KNOWN)
 		m->doubtful = true;
 	else if (r->listing.imap)
@@ -606,8 +556,7 @@ listing_import(struct db *db, struct request *r)
 		return refuse(r, FAULT_NEVER,
 		    "this mailbox was polled over IMAP, where UIDLs mean "
 		    "nothing");
-	r->answer.listed = (uint64_t)of_listing(
-	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	r->answer.listed = count_listed(db, r, &m);
 	r->answer.baseline = m.baseline;
 	r->answer.known = add_known(db, r);
 	if (!m.baseline)
@@ -622,10 +571,10 @@ listing_end(struct db *db, struct request *r)
 	int64_t since;
 
 	r->now = time(NULL);
-	since = clock_since(db, r->now);
-	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0) {
+	if (!find_mailbox(db, r->id, &m) || r->listing.ndestinations == 0 ||
+	    (r->listing.imap && m.quiet > 0)) {
 		fault_set(&r->answer.fault, FAULT_US, FAULT_NEVER, phase,
-		    "a listing ended that was not begun, or leads nowhere");
+		    "a listing ended that was not begun so, or leads nowhere");
 		return false;
 	}
 	if (!check_generation(r, &m))
@@ -636,15 +585,18 @@ listing_end(struct db *db, struct request *r)
 	if (!m.baseline && r->listing.since > 0 && !r->listing.imap)
 		return refuse(r, FAULT_NEVER,
 		    "first = since needs dates, which POP3 does not tell");
+	if (m.restored != BACKUP_SETTLED && !r->listing.complete)
+		return refuse(r, FAULT_LATER,
+		    "the first listing after a restore is not complete");
 	if (r->listing.imap && !make_numeric(db, r))
 		return false;
-	r->answer.listed = (uint64_t)of_listing(
-	    db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	since = clock_since(db, r->now);
+	r->answer.listed = count_listed(db, r, &m);
 	if (!look_closer(db, r, &m))
 		return true;
 	set_targets(db, &r->listing);
 	if (m.restored != BACKUP_SETTLED && !settle_restored(db, r, &m))
-		return r->answer.paused;
+		return true; /* a person is asked */
 	if (m.baseline)
 		compare(db, r, &m);
 	else

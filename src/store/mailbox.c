@@ -148,6 +148,7 @@ stored(struct db *db, struct request *r, int64_t account)
 	a->baseline = query_get(q, 3) != 0;
 	a->list_from =
 	    list_from(db, a->mailbox, query_get(q, 1), query_get(q, 2));
+	a->new_from = (uint64_t)query_get(q, 2) + 1;
 	return true;
 }
 
@@ -161,7 +162,7 @@ add_mailbox(struct db *db, struct request *r, int64_t account)
 	query_text(q, 2, r->mailbox.folder);
 	query_run(q);
 	r->answer.mailbox = sqlite3_last_insert_rowid(db->sql);
-	r->answer.list_from = 1;
+	r->answer.list_from = r->answer.new_from = 1;
 }
 
 bool
@@ -186,6 +187,7 @@ mailbox_find(struct db *db, struct request *r)
 {
 	struct account a = { .id = 0 };
 
+	db_enter(db);
 	switch (by_name(db, r, &a)) {
 	case LOOKUP_REFUSED:
 		return false;

@@ -57,7 +57,7 @@ mark_settle_doubts(struct db *db, struct request *r)
 	    " reply = 'accepted, as the mark on the server says'"
 	    " WHERE mailbox = ?1 AND generation = ?2 AND " SCHEMA_PENDING
 	    " AND (state = 'in_doubt' OR doubt = 1)"
-	    " AND id NOT IN (SELECT id FROM trying)"
+	    " AND NOT trying(id)"
 	    " AND EXISTS (SELECT 1 FROM listing l WHERE l.mailbox = ?1"
 	    "  AND l.uid = delivery.uid AND l.duplicate = delivery.duplicate"
 	    "  AND l.marked = 1)"

@@ -239,9 +239,7 @@ mark_unknown(struct db *db, const struct request *r, int64_t above)
 #define VANISHED                                                               \
 	"SELECT count(*) FROM delivery d WHERE d.mailbox = ?1"                 \
 	" AND d.generation = ?2 AND d.state <> 'gone' AND d.removing = 0"
-#define NOT_LISTED                                                             \
-	" AND NOT EXISTS (SELECT 1 FROM listing l WHERE l.mailbox = ?1"        \
-	"  AND l.uid = d.uid AND l.duplicate = d.duplicate)"
+#define NOT_LISTED REQUEST_NOT_LISTED("d")
 
 static bool
 is_share(int64_t part, int64_t whole, unsigned percent)
@@ -287,8 +285,7 @@ find_out(struct db *db, const struct request *r, const struct mailbox_row *m,
 
 	f->changed = m->generation != r->listing.generation;
 	mark_unknown(db, r, imap && !f->changed ? m->highwater : 0);
-	f->listed =
-	    number(db, r, "SELECT count(*) FROM listing WHERE mailbox = ?1");
+	f->listed = (int64_t)r->answer.listed;
 	f->unknown = number(db, r, COUNT_UNKNOWN);
 	f->mass = !imap && !f->changed && most_is_new(db, r, f);
 	if (f->unknown == 0 || f->changed || f->mass || memory->decided ||
@@ -321,21 +318,24 @@ match(struct db *db, const struct request *r)
 	    "   max(changed) AS changed"
 	    "  FROM delivery WHERE mailbox = ?1 AND fingerprint IS NOT NULL"
 	    "  AND (state <> 'gone' OR was <> '')"
-	    "  AND NOT (generation = ?2 AND state <> 'gone' AND EXISTS ("
-	    "   SELECT 1 FROM listing l WHERE l.mailbox = ?1"
-	    "   AND l.uid = delivery.uid AND l.duplicate = delivery.duplicate))"
-	    "  GROUP BY generation, uid, duplicate),"
-	    " recorded AS MATERIALIZED ("
-	    "  SELECT generation, uid, duplicate, fingerprint, row_number()"
-	    "   OVER (PARTITION BY fingerprint"
-	    "    ORDER BY alive DESC, changed DESC, uid) AS place"
-	    "  FROM message)"
-	    " SELECT d.id, s.uid, s.duplicate FROM sought s"
-	    " JOIN recorded c ON c.fingerprint = s.fingerprint"
-	    "  AND c.place = s.place"
-	    " JOIN delivery d ON d.mailbox = ?1"
-	    "  AND d.generation = c.generation AND d.uid = c.uid"
-	    "  AND d.duplicate = c.duplicate");
+	    "  AND (generation <> ?2 OR state = 'gone' OR "
+	    "(1" REQUEST_NOT_LISTED(
+		"delivery") "))"
+			    "  GROUP BY generation, uid, duplicate),"
+			    " recorded AS MATERIALIZED ("
+			    "  SELECT generation, uid, duplicate, fingerprint, "
+			    "row_number()"
+			    "   OVER (PARTITION BY fingerprint"
+			    "    ORDER BY alive DESC, changed DESC, uid) AS "
+			    "place"
+			    "  FROM message)"
+			    " SELECT d.id, s.uid, s.duplicate FROM sought s"
+			    " JOIN recorded c ON c.fingerprint = s.fingerprint"
+			    "  AND c.place = s.place"
+			    " JOIN delivery d ON d.mailbox = ?1"
+			    "  AND d.generation = c.generation AND d.uid = "
+			    "c.uid"
+			    "  AND d.duplicate = c.duplicate");
 	/* What was known has no fingerprint; one that is back under its own
 	 * UIDL and in its old size is the same. */
 	run_generation(db, r,

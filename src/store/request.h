@@ -113,7 +113,8 @@ struct request_pause {
 struct request {
 	TAILQ_ENTRY(request) next;
 	/* In the database thread, inside a transaction.  false: refused, with
-	 * the fault set; an error of SQLite is seen in db->error instead.
+	 * the fault set, and nothing written but behind db_enter(); an error of
+	 * SQLite is seen in db->error instead.
 	 * NULL: a backup (store.c), to the file in owned. */
 	bool (*apply)(struct db *db, struct request *r);
 	struct store_done done; /* run is NULL where nobody asks */
@@ -156,19 +157,33 @@ struct mailbox_row {
 	int64_t highwater;
 	bool baseline;
 	enum backup_rule restored;
-	bool doubtful; /* what seems new may have been relayed before */
+	bool doubtful;  /* what seems new may have been relayed before */
+	uint64_t quiet; /* messages of its listing that need nothing */
 };
 
 /* mailbox.c */
 bool mailbox_find(struct db *db, struct request *r);
 bool mailbox_peek(struct db *db, struct request *r);
 
-/* listing.c */
+/* listed.c */
 bool listing_begin(struct db *db, struct request *r);
 bool listing_add(struct db *db, struct request *r);
+bool listing_drop(struct db *db, struct request *r);
+/* From now on listed(id) tells the rows of the messages in this listing that
+ * are quiet, and need not be looked at; so many they are.  false: none was
+ * begun. */
+bool listed_find(struct db *db, int64_t mailbox, uint64_t *quiet_r);
+void listed_forget(struct db *db); /* all listings */
+
+/* The listing of mailbox ?1 does not show this row of delivery. */
+#define REQUEST_NOT_LISTED(row)                                                \
+	" AND NOT listed(" row ".id)"                                          \
+	" AND NOT EXISTS (SELECT 1 FROM listing l WHERE l.mailbox = ?1"        \
+	"  AND l.uid = " row ".uid AND l.duplicate = " row ".duplicate)"
+
+/* listing.c */
 bool listing_end(struct db *db, struct request *r);
 bool listing_import(struct db *db, struct request *r);
-bool listing_drop(struct db *db, struct request *r);
 
 /* clock.c: the wall clock can be believed since then; 0: always could. */
 int64_t clock_since(struct db *db, int64_t now);

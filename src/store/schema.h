@@ -8,13 +8,14 @@
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 #define SCHEMA_OLDEST 2                  /* that is brought up to date */
 #define SCHEMA_APPLICATION_ID 0x4d6c4861 /* "MlHa" */
 
 /* One text for the index and for the statements: SQLite uses a partial index
  * only where it sees its condition again. */
-#define SCHEMA_PENDING "state IN ('new', 'deferred', 'in_doubt')"
+#define SCHEMA_PENDING                                                         \
+	"(state = 'new' OR state = 'deferred' OR state = 'in_doubt')"
 
 extern const char schema_sql[]; /* creates all tables */
 /* Each brings a database from that version to the next; in one transaction. */

@@ -3,10 +3,11 @@
  * The database thread and the loop's side of it: requests go in, groups are
  * committed, answers come out in order.
  *
- * The thread takes everything that waits, so a slow disk makes larger groups
- * and not longer queues.  After the first error of SQLite nothing is carried
- * out any more: what a failed commit left on the disk is not known until the
- * next start reads it (CASES D3, D4).
+ * Requests collect until the loop comes round to store_dispatch(): what belongs
+ * to one flight of replies shares a commit.  The thread takes everything that
+ * waits, so a slow disk makes larger groups and not longer queues.  After the
+ * first error of SQLite nothing is carried out any more: what a failed commit
+ * left on the disk is not known until the next start reads it (CASES D3, D4).
  */
 #include "store/store.h"
 
@@ -38,7 +39,8 @@ _Static_assert(STORE_KEY_SIZE == DB_KEY_SIZE, "one install key");
 struct store {
 	struct db db; /* the thread's while it runs */
 	pthread_t thread;
-	int fd; /* eventfd: answers wait, or the backlog shrank */
+	int fd; /* eventfd: requests or answers wait, or the backlog shrank */
+	struct request_list sent; /* the loop's, until it comes round */
 
 	pthread_mutex_t lock; /* over the next four */
 	pthread_cond_t wake;
@@ -50,6 +52,8 @@ struct store {
 	struct backup *copy;        /* ... and the one that is being made */
 
 	char tag[STORE_TAG_SIZE];
+
+	TAILQ_HEAD(store_waiters, store_waiter) waiters; /* the loop's */
 
 	struct stamp stamp;       /* the thread's */
 	struct underway underway; /* the loop's */
@@ -134,7 +138,6 @@ static void
 carry_out(struct store *s, struct request *r)
 {
 	r->again = false;
-	db_enter(&s->db);
 	r->answer.ok = r->apply(&s->db, r);
 	db_leave(&s->db, r->answer.ok);
 	atomic_store(&s->busy_since, now_ms());
@@ -337,9 +340,11 @@ start(struct store *s, struct fault *fault_r)
 
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	TAILQ_INIT(&s->sent);
 	TAILQ_INIT(&s->queue);
 	TAILQ_INIT(&s->answered);
 	TAILQ_INIT(&s->copies);
+	TAILQ_INIT(&s->waiters);
 	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	error = s->fd < 0 ? errno : start_thread(s);
 	if (error == 0)
@@ -352,6 +357,7 @@ start(struct store *s, struct fault *fault_r)
 static void
 destroy(struct store *s)
 {
+	listed_forget(&s->db);
 	db_close(&s->db);
 	stamp_close(&s->stamp);
 	underway_close(&s->underway);
@@ -455,6 +461,7 @@ store_close(struct store **sp)
 	if (s == NULL)
 		return;
 	pthread_mutex_lock(&s->lock);
+	TAILQ_CONCAT(&s->queue, &s->sent, next);
 	s->stop = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
@@ -470,15 +477,45 @@ store_fd(const struct store *s)
 }
 
 void
-store_dispatch(struct store *s)
+store_wait_cancel(struct store *s, struct store_waiter *w)
+{
+	if (!w->waiting)
+		return;
+	TAILQ_REMOVE(&s->waiters, w, link);
+	w->waiting = false;
+}
+
+bool
+store_wait(struct store *s, struct store_waiter *w)
+{
+	if (store_backlog(s) <= STORE_BACKLOG_MAX)
+		return false;
+	if (!w->waiting)
+		TAILQ_INSERT_TAIL(&s->waiters, w, link);
+	w->waiting = true;
+	return true;
+}
+
+/* The thread rings whenever the backlog shrinks. */
+static void
+tell_room(struct store *s)
+{
+	struct store_waiter *w;
+
+	while (store_backlog(s) <= STORE_BACKLOG_MAX / 2 &&
+	       (w = TAILQ_FIRST(&s->waiters)) != NULL) {
+		store_wait_cancel(s, w);
+		w->room(w->arg);
+	}
+}
+
+/* Answers first: what is asked for because of them goes along. */
+static void
+give_answers(struct store *s)
 {
 	struct request_list answered = TAILQ_HEAD_INITIALIZER(answered);
 	struct request *r;
-	uint64_t count;
 
-	/* Nothing to read is no error: somebody was quicker. */
-	if (read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-		log_line(LOG_WARNING, "eventfd: %s", strerror(errno));
 	pthread_mutex_lock(&s->lock);
 	TAILQ_CONCAT(&answered, &s->answered, next);
 	pthread_mutex_unlock(&s->lock);
@@ -487,6 +524,30 @@ store_dispatch(struct store *s)
 		r->done.run(r->done.arg, &r->answer);
 		request_free(r);
 	}
+}
+
+static void
+hand_over(struct store *s)
+{
+	if (TAILQ_EMPTY(&s->sent))
+		return;
+	pthread_mutex_lock(&s->lock);
+	TAILQ_CONCAT(&s->queue, &s->sent, next);
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+store_dispatch(struct store *s)
+{
+	uint64_t count;
+
+	/* Nothing to read is no error: somebody was quicker. */
+	if (read(s->fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		log_line(LOG_WARNING, "eventfd: %s", strerror(errno));
+	give_answers(s);
+	tell_room(s);
+	hand_over(s);
 }
 
 int64_t
@@ -561,21 +622,21 @@ request_new(bool (*apply)(struct db *db, struct request *r), int64_t id,
 	return r;
 }
 
+/* The first one calls for store_dispatch(). */
 void
 request_send(struct store *s, struct request *r)
 {
-	pthread_mutex_lock(&s->lock);
-	TAILQ_INSERT_TAIL(&s->queue, r, next);
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	if (TAILQ_EMPTY(&s->sent))
+		ring(s);
+	TAILQ_INSERT_TAIL(&s->sent, r, next);
 }
 
-/* The last request in the queue, if it still has room for so much more of the
- * same listing.  Under the lock. */
+/* The last request, if it still has room for so much more of the same listing.
+ */
 static struct request *
 open_batch(struct store *s, int64_t mailbox, size_t size)
 {
-	struct request *r = TAILQ_LAST(&s->queue, request_list);
+	struct request *r = TAILQ_LAST(&s->sent, request_list);
 
 	if (r == NULL || r->apply != listing_add || r->id != mailbox ||
 	    r->entries.room - r->entries.used < size)
@@ -593,7 +654,7 @@ new_batch(struct store *s, int64_t mailbox, size_t size)
 	r->owned = mem_alloc(r->entries.room);
 	r->weight = sizeof(*r) + r->entries.room;
 	atomic_fetch_add(&s->backlog, r->weight);
-	TAILQ_INSERT_TAIL(&s->queue, r, next);
+	request_send(s, r);
 	return r;
 }
 
@@ -620,9 +681,6 @@ void
 store_listing_add(struct store *s, int64_t mailbox,
     const struct store_entry *entries, size_t n)
 {
-	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n; i++)
 		add_entry(s, mailbox, &entries[i]);
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
 }

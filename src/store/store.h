@@ -3,7 +3,7 @@
  * What must survive: which message was seen, tried, is in doubt, was relayed,
  * is held.  In words of the domain; nobody outside knows it is SQLite.
  *
- * One thread owns the one connection.  Requests are queued from the loop and
+ * One thread owns the one connection.  Requests are queued in the loop and
  * answered in the loop, in order; the loop never waits for a disk.  The thread
  * takes all that is queued, applies it in one transaction, commits, and only
  * then answers: an answer with ok means durable (synchronous=FULL).  A request
@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/fault.h"
 #include "base/histogram.h"
@@ -139,6 +140,7 @@ struct store_answer {
 	uint64_t generation; /* UIDVALIDITY on record, 0: none */
 	uint64_t list_from;  /* IMAP: list from this UID on; what lies below is
 	                        settled */
+	uint64_t new_from;   /* IMAP: no UID from here on was listed yet */
 	unsigned char account_uuid[16];
 
 	/* store_listing_end: messages in the first three, rows in the rest */
@@ -203,7 +205,9 @@ struct store *store_open(
 /* Applies what is queued, answers nothing more, closes. */
 void store_close(struct store **s);
 
-/* Readable when answers wait; then call store_dispatch(). */
+/* Readable when answers wait, or requests: then call store_dispatch().  Nothing
+ * is carried out before, so that what is asked for in one round of the loop
+ * shares a commit. */
 int store_fd(const struct store *s);
 void store_dispatch(struct store *s);
 /* Milliseconds since the thread last went round, 0 while it sleeps without
@@ -220,11 +224,21 @@ extern const int64_t store_group_bounds[HISTOGRAM_BUCKETS];
 void store_stats(struct store *s, struct store_stats *stats_r);
 const char *store_engine_version(void); /* of SQLite */
 
-/* Bytes of listings that were added and are not stored yet.  The descriptor
- * also becomes readable when it shrinks: a source stops reading above
- * STORE_BACKLOG_MAX and looks again after the next store_dispatch(). */
+/* Bytes of listings that were added and are not stored yet. */
 #define STORE_BACKLOG_MAX ((size_t)1 << 20)
 size_t store_backlog(const struct store *s);
+
+/* Somebody who adds to a listing and has to wait. */
+struct store_waiter {
+	void (*room)(void *arg);
+	void *arg;
+	bool waiting;
+	TAILQ_ENTRY(store_waiter) link;
+};
+/* Is the backlog above STORE_BACKLOG_MAX?  Then w is called once, from
+ * store_dispatch(), when it is half of that or less; false: go on. */
+bool store_wait(struct store *s, struct store_waiter *w);
+void store_wait_cancel(struct store *s, struct store_waiter *w);
 
 /* Random key of this installation: traces are HMACs under it. */
 const unsigned char *store_install_key(const struct store *s);
@@ -255,11 +269,6 @@ struct store_entry {
 	uint64_t size; /* 0: not known */
 };
 
-/* begin, add ..., end; a begin drops what an earlier one left.  add copies. */
-void store_listing_begin(struct store *s, int64_t mailbox);
-void store_listing_add(struct store *s, int64_t mailbox,
-    const struct store_entry *entries, size_t n);
-
 struct store_listing {
 	bool imap;           /* UIDs are ordered numbers */
 	bool complete;       /* everything from list_from on was listed: what is
@@ -278,6 +287,14 @@ struct store_listing {
 	const char *const *destinations;
 	size_t ndestinations;
 };
+/* begin, add ..., end; a begin drops what an earlier one left.  What is listed
+ * is looked up as it comes: of l only imap and remove_after count for that, and
+ * they must be those of the end.  add copies. */
+void store_listing_begin(
+    struct store *s, int64_t mailbox, const struct store_listing *l);
+void store_listing_add(struct store *s, int64_t mailbox,
+    const struct store_entry *entries, size_t n);
+
 /* Without a baseline and relay_all, what is listed becomes known (IMAP: by the
  * high-water mark, without rows; with since only what is older), but only when
  * the listing is complete; an incomplete one before the baseline is a fault.

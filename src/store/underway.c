@@ -34,19 +34,23 @@ underway_reset(struct underway *u)
 	}
 }
 
+/* It is looked for in a few slots only, from where it belongs. */
 static void
-replace(struct underway *u, int64_t old, int64_t id)
+replace(struct underway *u, int64_t id, int64_t old, int64_t new)
 {
-	for (size_t i = 0; i < UNDERWAY_SLOTS; i++) {
+	uint64_t from = ((uint64_t)id * 0x9e3779b97f4a7c15) >> 32;
+
+	for (size_t i = 0; i < UNDERWAY_NEAR; i++) {
+		size_t at = (from + i) % UNDERWAY_SLOTS;
 		ssize_t n;
 
-		if (u->ids[i] != old)
+		if (u->ids[at] != old)
 			continue;
-		u->ids[i] = id;
+		u->ids[at] = new;
 		do
 			n = u->fd < 0 ? 0
-			              : pwrite(u->fd, &u->ids[i], sizeof(id),
-					    (off_t)(i * sizeof(id)));
+			              : pwrite(u->fd, &u->ids[at], sizeof(new),
+					    (off_t)(at * sizeof(new)));
 		while (n < 0 && errno == EINTR);
 		return;
 	}
@@ -55,13 +59,13 @@ replace(struct underway *u, int64_t old, int64_t id)
 void
 underway_begin(struct underway *u, int64_t id)
 {
-	replace(u, 0, id);
+	replace(u, id, 0, id);
 }
 
 void
 underway_end(struct underway *u, int64_t id)
 {
-	replace(u, id, 0);
+	replace(u, id, id, 0);
 }
 
 void

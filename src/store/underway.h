@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define UNDERWAY_SLOTS 512 /* more at a time are not noted */
+#define UNDERWAY_SLOTS 4096
+#define UNDERWAY_NEAR 32 /* in a row; what finds no place is not noted */
 
 struct underway {
 	int dir; /* foreign; -1: nothing is written */

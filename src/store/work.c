@@ -33,7 +33,7 @@
 	" AND d.uid > ?2 AND d.missed = 0"
 #define UID_ORDER " ORDER BY d.uid"
 
-#define PENDING " AND d." SCHEMA_PENDING " AND d.next_try <= ?4"
+#define PENDING " AND " SCHEMA_PENDING " AND d.next_try <= ?4"
 #define REMOVING " AND d.removing = 1"
 
 static const char pending_listed[] =
@@ -149,15 +149,9 @@ read_removals(struct query *q, struct store_answer *a, size_t limit)
 static void
 give_up_tries(struct db *db, const struct store_answer *a)
 {
-	for (size_t i = 0; i < a->nitems; i++) {
-		struct query *q;
-
-		if (a->items[i].state != STORE_IN_DOUBT)
-			continue;
-		q = db_query(db, "DELETE FROM trying WHERE id = ?1");
-		query_int(q, 1, a->items[i].id);
-		query_run(q);
-	}
+	for (size_t i = 0; i < a->nitems; i++)
+		if (a->items[i].state == STORE_IN_DOUBT)
+			idset_remove(&db->trying, a->items[i].id);
 }
 
 /* POP3 has no generation, IMAP always has one. */

@@ -2,6 +2,7 @@
 """kill -9 at every step of a refresh whose provider rotates refresh tokens and
 takes back everything when an old one is used again: the next start logs in, or
 says what to do; and then it does."""
+import concurrent.futures
 import itertools
 import json
 import os
@@ -93,44 +94,52 @@ def steps_of(lab):
         return {k: int(v) for k, v in counts.items()}
 
 
+def together(one, items):
+    """What one says of each; most of the time they wait for a provider that
+    wants to be asked once a second."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, items))
+
+
 def test_rotation(lab):
     steps = steps_of(lab)
     # Twice a file is replaced: before the provider is asked, and after.
     assert steps["t"] == 8, steps
-    outcome = {}
-    for at in range(1, 9):
-        for when in ("before", "after"):
-            with Rotation(lab) as case:
-                result = case.run(Plan("t", at, when))
-                assert result.code == crash.KILLED, result.log
-                outcome[at, when] = case.recover()
-    lost = [key for key, alone in outcome.items() if not alone]
+    where = list(itertools.product(range(1, 9), ("before", "after")))
+
+    def alone(place):
+        with Rotation(lab) as case:
+            result = case.run(Plan("t", *place))
+            assert result.code == crash.KILLED, result.log
+            return case.recover()
+    lost = [place for place, good in zip(where, together(alone, where))
+            if not good]
     # From the answer of the provider to the new name of the file.
     assert lost == [(5, "before"), (5, "after"), (6, "before"), (6, "after"),
                     (7, "before")], lost
-    lab.report(_tally(len(outcome)))
+    lab.report(_tally(len(where)))
 
 
 def test_question(lab):
     """Killed while it talks to the provider: whatever that has heard of it."""
     steps = steps_of(lab)
     assert steps["w"] > 4, steps
-    stride = 1 if lab.full else 3
-    count = 0
-    for at in range(1, steps["w"] + 1, stride):
+
+    def kill(at):
         with Rotation(lab) as case:
             result = case.run(Plan("w", at, "after"))
             assert result.code == crash.KILLED, result.log
             asked = case.provider.count("refresh_token")
             assert case.recover() or asked
-            count += 1
-    lab.report(_tally(count))
+    where = range(1, steps["w"] + 1, 1 if lab.full else 3)
+    together(kill, where)
+    lab.report(_tally(len(where)))
 
 
 @pytest.mark.parametrize("error,lasting", [("ENOSPC", 1), ("EIO", 0)])
 def test_disk(lab, error, lasting):
     """Nothing is asked that cannot be kept, and nothing used that is not."""
-    for at in range(1, 9):
+    def fail(at):
         with Rotation(lab) as case:
             result = case.run(Plan("t", at, "before", error, lasting=lasting))
             assert result.code == haul.FAILED, (at, result.log)
@@ -139,6 +148,7 @@ def test_disk(lab, error, lasting):
             assert case.provider.count("refresh_token") == (at > 4)
             # What the process knew goes with it, if the disk stays full.
             assert case.recover() == (at <= 4 or at == 8 or not lasting), at
+    together(fail, range(1, 9))
     lab.report(_tally(8))
 
 

@@ -68,6 +68,41 @@ timer_free(struct timer *t)
 	t->event = NULL;
 }
 
+/* No file is ever ready; whoever would wait for one finds out. */
+void
+watch_init(struct watch *w, struct loop *l, int fd, enum watch_for what,
+    void (*run)(void *arg), void *arg)
+{
+	(void)w;
+	(void)l;
+	(void)fd;
+	(void)what;
+	(void)run;
+	(void)arg;
+	abort();
+}
+
+void
+watch_set(struct watch *w, bool on)
+{
+	(void)w;
+	(void)on;
+}
+
+void
+watch_free(struct watch *w)
+{
+	(void)w;
+}
+
+/* For modules of libevent that are linked, but not used. */
+struct event_base *
+loop_base(struct loop *l)
+{
+	(void)l;
+	abort();
+}
+
 void
 loop_stop(struct loop *l)
 {

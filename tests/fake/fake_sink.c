@@ -29,6 +29,12 @@ sink_probe_over(struct sink *s)
 }
 
 void
+sink_warm(struct sink *s, uint64_t n)
+{
+	trail_event(s->trail, "warm %llu", (unsigned long long)n);
+}
+
+void
 sink_submit(struct sink *s, struct sink_job *job)
 {
 	trail_event(s->trail, "submit");

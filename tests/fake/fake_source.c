@@ -76,6 +76,13 @@ write_numbers(const char *what, const uint32_t *numbers, size_t n)
 }
 
 static void
+fake_sizes(struct source *s, const uint32_t *numbers, size_t n)
+{
+	(void)s;
+	write_numbers("size of", numbers, n);
+}
+
+static void
 fake_fetch(struct source *s, const uint32_t *numbers, size_t n)
 {
 	(void)s;
@@ -114,6 +121,13 @@ fake_quit(struct source *s)
 }
 
 static void
+fake_pause(struct source *s, bool paused)
+{
+	(void)s;
+	trail_event(fake_source.trail, paused ? "pause" : "resume");
+}
+
+static void
 fake_close(struct source *s)
 {
 	(void)s;
@@ -124,7 +138,7 @@ fake_close(struct source *s)
 #define BOTH                                                                   \
 	.open = fake_open, .select = fake_select, .list = fake_list,           \
 	.fetch = fake_fetch, .remove = fake_remove, .quit = fake_quit,         \
-	.close = fake_close
+	.pause = fake_pause, .close = fake_close
 
 const struct source_driver source_pop3_driver = {
 	BOTH,
@@ -138,6 +152,7 @@ const struct source_driver source_imap_driver = {
 	.can_watch = fake_can_watch,
 	.watch = fake_watch,
 	.unwatch = fake_unwatch,
+	.sizes = fake_sizes,
 	.marks = fake_marks,
 	.mark = fake_mark,
 	.protocol = "IMAPS",

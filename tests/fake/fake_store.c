@@ -62,10 +62,12 @@ store_mailbox(struct store *s, const struct store_account *account,
 }
 
 void
-store_listing_begin(struct store *s, int64_t mailbox)
+store_listing_begin(
+    struct store *s, int64_t mailbox, const struct store_listing *l)
 {
 	(void)s;
 	(void)mailbox;
+	(void)l;
 }
 
 void
@@ -75,6 +77,21 @@ store_listing_add(struct store *s, int64_t mailbox,
 	(void)mailbox;
 	for (size_t i = 0; i < n; i++)
 		trail_event(s->trail, "listed %u", entries[i].number);
+}
+
+bool
+store_wait(struct store *s, struct store_waiter *w)
+{
+	if (s->full)
+		s->waiter = w;
+	return s->full;
+}
+
+void
+store_wait_cancel(struct store *s, struct store_waiter *w)
+{
+	if (s->waiter == w)
+		s->waiter = NULL;
 }
 
 void

@@ -17,7 +17,9 @@ struct store {
 	struct trail *trail;
 	struct store_done queue[FAKE_STORE_QUEUE];
 	size_t queued;
-	unsigned underway; /* messages */
+	unsigned underway;           /* messages */
+	bool full;                   /* of listings */
+	struct store_waiter *waiter; /* for room; NULL: nobody */
 };
 
 /* Answers the oldest request: durable, or not. */

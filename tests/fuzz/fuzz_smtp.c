@@ -26,31 +26,76 @@ start(void *ctx)
 }
 
 static void
-send_next(struct run *r)
+give(struct run *r)
+{
+	struct span body = span_str(".x\r\n");
+
+	smtp_body(&r->m, &body);
+}
+
+/* Odd ones have no end, so that the next waits for their refusal; the last
+ * byte of a third is given when there is a verdict. */
+static void
+send_chunks(struct run *r)
+{
+	struct span body = span_str("abcd");
+
+	fuzz_check(smtp_chunk(&r->m, 3, false), "begun, but no chunk");
+	smtp_body(&r->m, &body);
+	if (r->messages % 4 == 3)
+		return;
+	fuzz_check(smtp_chunk(&r->m, 5, true), "begun, but no last chunk");
+	give(r);
+	if (r->messages % 4 != 2)
+		smtp_body(&r->m, &body);
+}
+
+static void
+send_one(struct run *r, bool trial)
 {
 	const struct smtp_envelope e = { .sender = span_str("me@x"),
 		.recipient = span_str("you@y"),
-		.eight_bit = true };
+		.eight_bit = true,
+		.chunked = !trial && smtp_can_chunk(&r->m) };
 
-	if (!smtp_idle(&r->m))
-		return;
-	if (r->messages++ == 0 && r->m.caps.chunking) {
+	r->messages++;
+	r->open++;
+	r->trial = trial;
+	if (trial)
 		fuzz_check(smtp_try(&r->m, &e), "idle, but no trial");
-		r->trial = true;
-		r->open++;
-	} else if (r->messages < 8) {
-		fuzz_check(smtp_mail(&r->m, &e), "idle, but no mail");
-		r->open++;
-	} else {
+	else
+		fuzz_check(smtp_mail(&r->m, &e), "its turn, but no mail");
+	if (e.chunked)
+		send_chunks(r);
+}
+
+static void
+send_next(struct run *r)
+{
+	if (smtp_idle(&r->m) && r->messages == 0 && r->m.caps.dsn)
+		send_one(r, true);
+	while (smtp_can_mail(&r->m) && r->messages < 8)
+		send_one(r, false);
+	if (smtp_idle(&r->m))
 		fuzz_check(smtp_quit(&r->m), "idle, but no quit");
-	}
+}
+
+static void
+on_verdict(struct run *r, const struct smtp_event *e)
+{
+	fuzz_check(r->open-- > 0, "a verdict on nothing");
+	fuzz_check(e->reply->code >= 400 || e->stage == SMTP_DOT ||
+		       e->stage == SMTP_LAST ||
+		       (r->trial && e->stage == SMTP_RCPT),
+	    "accepted before its end");
+	r->trial = false;
+	give(r); /* what is missing of a chunk */
+	send_next(r);
 }
 
 static void
 act(struct run *r, const struct smtp_event *e)
 {
-	struct span body = span_str(".x\r\n");
-
 	switch (e->kind) {
 	case SMTP_EV_READY:
 		if (r->m.caps.sasl[0] == '\0')
@@ -64,14 +109,13 @@ act(struct run *r, const struct smtp_event *e)
 		    "challenged, but no answer");
 		break;
 	case SMTP_EV_VERDICT:
-		fuzz_check(r->open-- == 1, "a verdict on nothing");
-		r->trial = false;
-		send_next(r);
+		on_verdict(r, e);
 		break;
 	case SMTP_EV_GO:
 		fuzz_check(r->open == 1 && !r->trial, "go for nothing");
-		smtp_body(&r->m, &body);
+		give(r);
 		fuzz_check(smtp_dot(&r->m), "no dot");
+		send_next(r);
 		break;
 	case SMTP_EV_AUTH:
 		send_next(r);
@@ -80,7 +124,9 @@ act(struct run *r, const struct smtp_event *e)
 	case SMTP_EV_CLOSING:
 	case SMTP_EV_BYE:
 	case SMTP_EV_ERROR:
+		fuzz_check(smtp_closed(&r->m), "not closed after the end");
 		fuzz_check(!smtp_idle(&r->m), "idle after the end");
+		fuzz_check(!smtp_chunk_open(&r->m), "owing after the end");
 		fuzz_check(smtp_out(&r->m).n == 0, "output after the end");
 		break;
 	}

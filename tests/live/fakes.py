@@ -6,9 +6,12 @@ says inside TLS is kept in its session, so a test reads there whether a byte
 of a credential was sent.  Every read has a time limit.
 """
 import base64
+import hashlib
 import re
+import select
 import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -21,6 +24,19 @@ class Gone(Exception):
     """The client closed the connection, or we want to."""
 
 
+def readable(sockets, seconds=None):
+    """Those of them that have something to read, within that time."""
+    ready = [s for s in sockets if isinstance(s, ssl.SSLSocket) and
+             s.pending()]
+    if ready:
+        return ready
+    poll = select.poll()
+    for one in sockets:
+        poll.register(one, select.POLLIN)
+    found = poll.poll(None if seconds is None else max(seconds, 0) * 1000)
+    return [s for s in sockets if s.fileno() in dict(found)]
+
+
 class Session:
     """One connection: plain (before TLS) and secure (inside), as received."""
 
@@ -28,9 +44,11 @@ class Session:
         self.sock = sock
         self.plain, self.secure = bytearray(), bytearray()
         self.in_tls = False
+        self.resumed = None   # an earlier TLS session
         self.error = None     # why the handshake failed
         self.pending = bytearray()
         self.early = False    # the client spoke before its reply was there
+        self.keep = True      # plain and secure
         self.closed = False
         self.started = time.monotonic()
 
@@ -41,9 +59,9 @@ class Session:
             raise Gone(str(e)) from e
         if not data:
             raise Gone("end of file")
-        if self.in_tls:
+        if self.keep and self.in_tls:
             self.secure += data
-        else:
+        elif self.keep:
             self.plain += data
         self.pending += data
 
@@ -75,6 +93,14 @@ class Session:
             self.error = str(e)
             raise Gone(self.error) from e
         self.in_tls = True
+        self.resumed = self.sock.session_reused
+
+    def leave(self):
+        """The end of the connection."""
+        try:
+            self.sock.close()
+        except OSError:
+            pass
 
 
 class TlsServer:
@@ -126,10 +152,7 @@ class TlsServer:
         except Gone:
             pass
         finally:
-            try:
-                session.sock.close()
-            except OSError:
-                pass
+            session.leave()
             session.closed = True
 
     def serve(self, session):
@@ -178,12 +201,34 @@ class TlsTrap(TlsServer):
 class Message:
     """One message as an SMTP server saw it."""
 
-    def __init__(self, session, sender, options):
+    def __init__(self, session, sender, options, keep=None):
         self.session, self.sender, self.options = session, sender, options
         self.recipient, self.rcpt_options = None, []
-        self.raw = b""        # dots taken out
-        self.reply = None     # to the dot
+        self.number = None    # of its transaction on the connection, from 1
+        self.chunks = None    # of BDAT; None: it came by DATA
+        self.failed = False   # nothing but RSET helps this transaction
+        self.reply = None     # to the end of data
         self.when = None
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self.keep = keep      # bytes at its beginning; None: all
+        self.parts = []
+
+    def take(self, data):
+        """The next bytes; dots are taken out."""
+        if self.keep is None or self.size < self.keep:
+            self.parts.append(data)
+        self.size += len(data)
+        self.digest.update(data)
+
+    @property
+    def raw(self):
+        self.parts = [b"".join(self.parts)]
+        return self.parts[0]
+
+    @raw.setter
+    def raw(self, data):
+        self.parts = [data]
 
     @property
     def accepted(self):
@@ -195,11 +240,25 @@ class Message:
                           self.raw, re.M | re.I)
         return found.group(1).decode() if found else None
 
+    def envid(self):
+        """What MAIL said it is; None: nothing."""
+        return next((o[6:] for o in self.options if o.startswith("ENVID=")),
+                    None)
+
     def header(self, name):
         """The first field of that name; None: there is none."""
         found = re.search(rb"^%s: ([^\r\n]*)" % name.encode(), self.raw,
                           re.M | re.I)
         return found.group(1).decode() if found else None
+
+
+class Pace:
+    """How replies go out: each after delay seconds, as from far away; with
+    hold all at once when the client has been silent for that long; bytewise
+    each byte in a TLS record of its own."""
+
+    def __init__(self, delay=0.0, hold=0.0, bytewise=False):
+        self.delay, self.hold, self.bytewise = delay, hold, bytewise
 
 
 class SmtpSession(Session):
@@ -208,24 +267,101 @@ class SmtpSession(Session):
         self.auth = None        # user name that logged in
         self.auth_tries = 0
         self.commands = []      # verbs, in order
-        self.injected = False
+        self.transactions = 0   # MAIL commands
+        self.message = None     # of the open transaction
+        self.flights = 0        # of what the client had to say
+        self.said = True        # something since the last of them
+        self.pace = Pace()
+        self.due = []           # replies that wait: when, bytes
+        self.rude = False       # leaves with a reset
+
+    def send(self, data):
+        if isinstance(data, str):
+            data = data.encode() + b"\r\n"
+        if self.pending:
+            self.early = True
+        self.due.append((time.monotonic() + self.pace.delay, data))
+        if not self.pace.delay and not self.pace.hold:
+            self.flush()
+
+    def flush(self, until=None):
+        """Writes what is due then; None: all."""
+        now = [d for when, d in self.due if until is None or when <= until]
+        del self.due[:len(now)]
+        now = b"".join(now)
+        step = 1 if self.pace.bytewise else max(len(now), 1)
+        self.said = self.said or bool(now)
+        try:
+            for at in range(0, len(now), step):
+                self.sock.sendall(now[at:at + step])
+        except (OSError, ValueError) as e:
+            raise Gone(str(e)) from e
+
+    def receive(self):
+        """What is due goes out meanwhile."""
+        try:
+            while self.due:
+                if self.pace.hold:
+                    if readable([self.sock], self.pace.hold):
+                        break
+                    self.flush()
+                    break
+                self.flush(time.monotonic())
+                if self.due and readable(
+                        [self.sock], self.due[0][0] - time.monotonic()):
+                    break
+        except (OSError, ValueError) as e:
+            raise Gone(str(e)) from e
+        super().receive()
+        self.flights += self.said
+        self.said = False
+
+    def start_tls(self, context):
+        self.flush()
+        super().start_tls(context)
+
+    def leave(self):
+        """What was said arrives: who closes with something left to read resets
+        the connection, and that may overtake it."""
+        try:
+            if self.rude:
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                     struct.pack("ii", 1, 0))
+            else:
+                self.flush()
+                self.sock.shutdown(socket.SHUT_WR)
+                self.sock.settimeout(2)
+                while self.sock.recv(65536):
+                    pass
+        except (OSError, ValueError, Gone):
+            pass
+        super().leave()
 
 
-DROP = "drop"  # what a hook answers to close the connection at once
+DROP = "drop"    # what a hook answers to close the connection at once
+RESET = "reset"  # and without waiting for what it said to arrive
 
 
 class RecordingSmtp(TlsServer):
-    """A submission server that keeps every byte.
+    """A submission server that keeps every byte, or the first so many of each
+    message.
 
     on(stage, hook): the hook is asked with (session, message) and answers
-    with a reply line, DROP, or None for the usual.  Stages are auth, mail,
-    rcpt, data, dot, and body, before each line of a body is read.
+    with a reply line, DROP, RESET, or None for the usual; after a 421 the
+    connection is closed.  Stages are auth, mail, rcpt, data, chunk (BDAT), dot
+    (the end of data, by DATA or by BDAT LAST), and body, before each line or
+    chunk of a body is read.
     after_starttls is written in one piece with the 220 of STARTTLS.
+
+    It is as strict as RFC 5321 and 3030 let it be: no MAIL in a transaction,
+    and one of which a chunk was refused, the last too, lasts until RSET.
     """
 
     def __init__(self, certs, tls="starttls", cert="server",
-                 extensions=("PIPELINING", "SIZE 62914560", "8BITMIME")):
-        self.extensions = list(extensions)
+                 extensions=("PIPELINING", "SIZE 62914560", "8BITMIME"),
+                 chunking=False, pace=None, keep=None):
+        self.extensions = list(extensions) + ["CHUNKING"] * chunking
+        self.pace, self.keep = pace or Pace(), keep
         self.messages = []
         self.after_starttls = b""
         self.offer_starttls = True
@@ -241,17 +377,26 @@ class RecordingSmtp(TlsServer):
     def ask(self, stage, session, message, usual):
         hook = self.hooks.get(stage)
         reply = hook(session, message) if hook else None
-        if reply == DROP:
+        session.rude = reply == RESET
+        if reply in (DROP, RESET):
             raise Gone("dropped at " + stage)
         return reply or usual
+
+    @staticmethod
+    def say(session, reply):
+        """True: it is a yes."""
+        session.send(reply)
+        if reply.startswith("421"):
+            raise Gone("421")
+        return reply.startswith("2")
 
     def accepted(self):
         with self.lock:
             return [m for m in self.messages if m.accepted]
 
     def serve(self, session):
+        session.pace, session.keep = self.pace, self.keep is None
         session.send("220 recorder.test ESMTP")
-        message = None
         while True:
             line = session.line()
             verb = line.split(b" ")[0].upper().decode("latin-1")
@@ -265,14 +410,16 @@ class RecordingSmtp(TlsServer):
             elif verb == "AUTH":
                 self.auth(session, line)
             elif verb == "MAIL":
-                message = self.mail(session, line)
+                self.mail(session, line)
             elif verb == "RCPT":
-                self.rcpt(session, message, line)
+                self.rcpt(session, session.message, line)
             elif verb == "DATA":
-                self.data(session, message)
-                message = None
+                self.data(session, session.message)
+            elif verb == "BDAT" and "CHUNKING" in self.extensions:
+                self.bdat(session, session.message, line)
             elif verb in ("RSET", "NOOP"):
-                message = None
+                if verb == "RSET":
+                    session.message = None
                 session.send("250 2.0.0 Ok")
             elif verb == "QUIT":
                 session.send("221 2.0.0 Bye")
@@ -309,55 +456,94 @@ class RecordingSmtp(TlsServer):
                          else "535 5.7.8 No such user or wrong password")
         if reply.startswith("235"):
             session.auth = user.decode()
-        session.send(reply)
+        self.say(session, reply)
 
     def mail(self, session, line):
         found = re.fullmatch(rb"MAIL FROM:<([^>]*)>((?: [^ ]+)*)", line, re.I)
+        session.transactions += 1
         if not found or not session.auth:
             session.send("530 5.7.0 Log in first" if found else "501 5.5.4 ?")
-            return None
+            return
+        if session.message:
+            session.send("503 5.5.1 One at a time")
+            return
         options = found.group(2).decode().split()
-        message = Message(session, found.group(1).decode(), options)
-        reply = self.ask("mail", session, message, "250 2.1.0 Ok")
-        session.send(reply)
-        return message if reply.startswith("2") else None
+        message = Message(session, found.group(1).decode(), options, self.keep)
+        message.number = session.transactions
+        if self.say(session, self.ask("mail", session, message,
+                                      "250 2.1.0 Ok")):
+            session.message = message
 
     def rcpt(self, session, message, line):
         found = re.fullmatch(rb"RCPT TO:<([^>]+)>((?: [^ ]+)*)", line, re.I)
-        if not found or not message:
+        if not found or not message or message.chunks is not None:
             session.send("503 5.5.1 MAIL first")
             return
-        recipient = found.group(1).decode()
-        reply = self.ask("rcpt", session, message, "250 2.1.5 Ok")
-        if reply.startswith("2"):
-            message.recipient = recipient
+        if self.say(session, self.ask("rcpt", session, message,
+                                      "250 2.1.5 Ok")):
+            message.recipient = found.group(1).decode()
             message.rcpt_options = found.group(2).decode().split()
-        session.send(reply)
 
     def data(self, session, message):
-        if not message or not message.recipient:
+        if not message or message.chunks is not None:
+            session.send("503 5.5.1 MAIL first")
+            return
+        if not message.recipient:
             session.send("554 5.5.1 No valid recipients")
             return
         reply = self.ask("data", session, message, "354 Go on")
-        session.send(reply)
+        self.say(session, reply)
         if not reply.startswith("354"):
             return
-        hook = self.hooks.get("body")
-        lines = []
         while True:
-            if hook:
-                hook(session, message)
+            self.ask("body", session, message, "")
             line = session.line()
             if line == b".":
                 break
-            lines.append(line[1:] if line.startswith(b".") else line)
-        message.raw = b"".join(line + b"\r\n" for line in lines)
+            message.take((line[1:] if line.startswith(b".") else line) +
+                         b"\r\n")
+        session.message = None
+        self.end(session, message)
+
+    def bdat(self, session, message, line):
+        """RFC 3030: the bytes are read whatever is said to them."""
+        found = re.fullmatch(rb"BDAT (\d+)( LAST)?", line, re.I)
+        if not found:
+            session.send("501 5.5.4 ?")
+            raise Gone("no way to know where the next command begins")
+        good = message and message.recipient and not message.failed
+        if good:
+            self.ask("body", session, message, "")
+            message.chunks = (message.chunks or 0) + 1
+        self.chunk(session, message if good else None, int(found.group(1)))
+        if not good:
+            session.send("503 5.5.1 MAIL and RCPT first")
+            return
+        message.failed = True
+        if not found.group(2):
+            message.failed = not self.say(session, self.ask(
+                "chunk", session, message, "250 2.0.0 Ok: more"))
+        elif self.end(session, message):
+            session.message = None
+
+    @staticmethod
+    def chunk(session, message, left):
+        while left > 0:
+            if not session.pending:
+                session.receive()
+            data = bytes(session.pending[:left])
+            del session.pending[:left]
+            left -= len(data)
+            if message:
+                message.take(data)
+
+    def end(self, session, message):
         message.when = time.monotonic()
         with self.lock:
             self.messages.append(message)
-        reply = self.ask("dot", session, message, "250 2.0.0 Ok: recorded")
-        message.reply = reply
-        session.send(reply)
+        message.reply = self.ask("dot", session, message,
+                                 "250 2.0.0 Ok: recorded")
+        return self.say(session, message.reply)
 
 
 class Pop3Session(Session):
@@ -512,20 +698,20 @@ class TlsProxy(TlsServer):
         plain = socket.create_connection((HOST, self.target), PATIENCE)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self.client.wrap_socket(plain, server_hostname=HOST) as server:
-            server.settimeout(None)
-            session.sock.settimeout(None)
-            threading.Thread(target=self.answer, args=(session, server),
-                             daemon=True).start()
+            to = {session.sock: server, server: session.sock}
+            # One thread: no TLS connection stands two at a time.
             while True:
-                session.receive()
-                server.sendall(session.pending)
-                session.pending.clear()
+                for one in readable(list(to)):
+                    self.pass_on(one, to[one], one is server)
 
-    def answer(self, session, server):
+    def pass_on(self, one, other, from_server):
         try:
-            while data := server.recv(65536):
+            data = one.recv(65536)
+            if data and from_server:
                 self.see(data)
-                session.sock.sendall(data)
-            session.sock.shutdown(socket.SHUT_RDWR)
-        except (OSError, ValueError):
-            pass
+            if data:
+                other.sendall(data)
+        except (OSError, ValueError) as e:
+            raise Gone(str(e)) from e
+        if not data:
+            raise Gone("end of file")

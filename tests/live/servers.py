@@ -426,6 +426,7 @@ smtpd_peername_lookup = no
 smtpd_tls_security_level = encrypt
 smtpd_tls_cert_file = {cert}
 smtpd_tls_key_file = {key}
+smtpd_tls_loglevel = cache
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:{host}:{sasl}

@@ -98,7 +98,7 @@ def test_killed_and_held(world, haul, user, port, protocol):
     haul.options["in_doubt"] = "hold"
     with RecordingSmtp(world.certs) as recorder:
         haul.account(user, protocol, port(protocol))
-        haul.to_recorder(recorder)
+        haul.to_recorder(recorder, window=1)  # the second is not under way
         running = haul.start()
 
         def kill(_session, _message):

@@ -108,7 +108,9 @@ def test_token_expires(world, play, user, after):
     provider.imap.expire_after = after
     result = haul.once()
     assert_arrived(expected, provider.smtp)
-    assert me.logins.count("imap") == 2 and not me.refused
+    assert me.logins.count("imap") == 2
+    # The other end may be about to log in with the one that ends.
+    assert me.refused in ([], ["smtp"])
     assert provider.oauth.asked.count("refresh_token") == 1
     assert provider.oauth.stale == 0
     assert not result.lines("error") and not result.lines("attempt=2")
@@ -169,7 +171,8 @@ def test_sign_in_is_taken_back(world, play, user):
 def test_throttled(world, play, user, after, how):
     """The server says how long: nobody comes earlier, asked to or not; and a
     login that is put off is not one that is refused."""
-    provider, haul, me, expected = begin(world, play, user, count=150)
+    # More than are asked for before the first has come.
+    provider, haul, me, expected = begin(world, play, user, count=800)
     sign_in(haul)
     provider.imap.throttle_after, provider.imap.throttle_how = after, how
     result = haul.once(expect=None)

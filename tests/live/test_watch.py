@@ -3,11 +3,12 @@
 
 The screens are kept in $ARTEFACTS, or else beside what pytest keeps.
 """
+import hashlib
 import os
 import re
 import shutil
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -17,8 +18,11 @@ from haul import MAILHAUL, OK
 from servers import wait_for
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux")
-SIZE = 200_000_000
-PIECE = 1_000_000
+HEADER = corpus.header(1, "large") + b"\r\n"
+PIECE = (b"0123456789" * 99 + b"\r\n") * 1000
+PIECES = 202
+SIZE = len(HEADER) + PIECES * len(PIECE)
+KEPT = 4096  # bytes of it that are kept where it arrives
 
 
 class Terminal:
@@ -61,31 +65,43 @@ def artefact(tmp_path):
     return keep
 
 
+def digest(head):
+    """Of the large message behind what was put in front of it.  Nobody here
+    has it in memory: for who does, four times, there may be none left."""
+    out = hashlib.sha256(head + HEADER)
+    for _ in range(PIECES):
+        out.update(PIECE)
+    return out.digest()
+
+
 @pytest.fixture
 def slow(world, haul):
     """A mailbox with one message of 200 MB that comes in within 10 s, or as
-    soon as hurry is set."""
-    body = (b"0123456789" * 99 + b"\r\n") * (SIZE // 992)
-    raw = corpus.header(1, "large") + b"\r\n" + body
-    state = {"hurry": False}
-    with FakePop3(world.certs, [raw]) as pop, \
-            RecordingSmtp(world.certs, extensions=(
+    soon as hurry is set; half of it goes out, and the rest when seen is."""
+    hurry, seen = threading.Event(), threading.Event()
+
+    def half(_session, message):
+        if message.size > SIZE / 2:
+            seen.wait(60)
+    with FakePop3(world.certs, [HEADER], sizes={1: SIZE}) as pop, \
+            RecordingSmtp(world.certs, keep=KEPT, extensions=(
                 "PIPELINING", "8BITMIME")) as recorder:
         def drip(session, _number):
-            session.send(b"+OK\r\n")
-            for at in range(0, len(raw), PIECE):
-                session.send(raw[at:at + PIECE])
-                if not state["hurry"]:
-                    time.sleep(0.05)
+            session.send(b"+OK\r\n" + HEADER)
+            for _ in range(PIECES):
+                session.send(PIECE)
+                hurry.wait(0.05)
             return b".\r\n"
         pop.on_retr = drip
+        recorder.on("body", half)
         haul.options.update(message_max="300M", spool_max="400M")
-        haul.account("hotmail", "pop3", pop.port, interval="1h")
+        haul.account("hotmail", "pop3", pop.port, interval="10s")
         haul.to_recorder(recorder)
         running = haul.start()
-        running.recorder, running.state = recorder, state
+        running.recorder, running.hurry, running.seen = recorder, hurry, seen
         yield running
-        state["hurry"] = True
+        hurry.set()
+        seen.set()
 
 
 def watching(haul, tmp_path, width=80, height=24, **env):
@@ -139,20 +155,29 @@ def test_large_transfer(haul, slow, tmp_path, artefact):
         lines = screen.rstrip("\n").split("\n")
         assert len(lines) == 6 and all(len(x) <= 50 for x in lines), screen
         terminal.resize(80, 24)
-        slow.state["hurry"] = True
+        slow.hurry.set()
         # Then it goes out.
         screen, _ = look(terminal, r"home +sending[^\n]*\n +hotmail +▕[^▏]*"
                          r"[▏ ]*▏ +\d+%.* of 200 MB", "the other bar")
         artefact("watch-sending.txt", screen)
-        look(terminal, r"hotmail +waiting", "the end of the poll", 60)
+        slow.seen.set()
+        try:
+            wait_for("the message", slow.recorder.accepted, 120)
+        except TimeoutError:
+            raise AssertionError(slow.text()) from None
+        look(terminal, r"hotmail +waiting", "the end of the poll")
         # The other screen is gone when it ends, and the command ended well.
         terminal.type("q")
         screen, _ = look(terminal, r"exit 0", "the end")
         assert "ACCOUNT" not in screen
     finally:
         terminal.close()
-    assert len(slow.recorder.accepted()) == 1, slow.text()
     assert slow.stop().code == OK
+    assert len(slow.recorder.messages) == 1, slow.text()
+    message, = slow.recorder.accepted()
+    head = message.raw[:message.raw.index(HEADER)]
+    assert message.size == len(head) + SIZE
+    assert message.digest.digest() == digest(head)
 
 
 def test_ascii_and_interrupt(haul, slow, tmp_path, artefact):

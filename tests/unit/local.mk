@@ -128,15 +128,24 @@ tests_unit_test_starttls_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_starttls_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_smtp
+check_PROGRAMS += tests/unit/test_smtp \
+	tests/unit/test_smtp_flight tests/unit/test_smtp_model
 endif
-tests_unit_test_smtp_SOURCES = tests/unit/test_smtp.c
+SMTP_PLAY = tests/unit/smtp_play.h
+tests_unit_test_smtp_SOURCES = tests/unit/test_smtp.c $(SMTP_PLAY)
 tests_unit_test_smtp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_smtp_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_smtp_flight_SOURCES = tests/unit/test_smtp_flight.c $(SMTP_PLAY)
+tests_unit_test_smtp_flight_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_smtp_flight_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_smtp_model_SOURCES = tests/unit/test_smtp_model.c
+tests_unit_test_smtp_model_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_smtp_model_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_statedir tests/unit/test_db \
-	tests/unit/test_listing tests/unit/test_store
+	tests/unit/test_listing tests/unit/test_store tests/unit/test_idset \
+	tests/unit/test_listed
 endif
 STORE_TEST_CFLAGS = $(AM_CFLAGS) $(SQLITE_CFLAGS) $(CMOCKA_CFLAGS)
 STORE_TEST_LIBS = libstore.a libbase.a $(SQLITE_LIBS) $(CMOCKA_LIBS) \
@@ -151,6 +160,12 @@ tests_unit_test_db_LDADD = $(STORE_TEST_LIBS)
 tests_unit_test_listing_SOURCES = tests/unit/test_listing.c $(STORE_FIXTURE)
 tests_unit_test_listing_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_listing_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_listed_SOURCES = tests/unit/test_listed.c $(STORE_FIXTURE)
+tests_unit_test_listed_CFLAGS = $(STORE_TEST_CFLAGS)
+tests_unit_test_listed_LDADD = $(STORE_TEST_LIBS)
+tests_unit_test_idset_SOURCES = tests/unit/test_idset.c
+tests_unit_test_idset_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_idset_LDADD = libstore.a libbase.a $(CMOCKA_LIBS)
 tests_unit_test_store_SOURCES = tests/unit/test_store.c $(STORE_FIXTURE)
 tests_unit_test_store_CFLAGS = $(STORE_TEST_CFLAGS)
 tests_unit_test_store_LDADD = $(STORE_TEST_LIBS)
@@ -172,6 +187,7 @@ tests_unit_test_imap_lex_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_L
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_imap_idle tests/unit/test_imap_keyword \
 	tests/unit/test_imap_limit tests/unit/test_imap_list \
+	tests/unit/test_imap_overtake \
 	tests/unit/test_imap_name
 endif
 tests_unit_test_imap_idle_SOURCES = tests/unit/test_imap_idle.c
@@ -180,6 +196,9 @@ tests_unit_test_imap_idle_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_
 tests_unit_test_imap_keyword_SOURCES = tests/unit/test_imap_keyword.c
 tests_unit_test_imap_keyword_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_imap_keyword_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
+tests_unit_test_imap_overtake_SOURCES = tests/unit/test_imap_overtake.c
+tests_unit_test_imap_overtake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_imap_overtake_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 tests_unit_test_imap_limit_SOURCES = tests/unit/test_imap_limit.c
 tests_unit_test_imap_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_imap_limit_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
@@ -200,7 +219,7 @@ tests_unit_test_pop3_LDADD = libproto.a libbase.a $(CMOCKA_LIBS) $(SYSTEMD_LIBS)
 # --- net, relay: a fake that is linked as an object takes the place of the
 # library's member of that name.
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn \
+check_PROGRAMS += tests/unit/test_loop tests/unit/test_conn tests/unit/test_tls \
 	tests/unit/test_parcel \
 	tests/unit/test_retry tests/unit/test_server tests/unit/test_spool \
 	tests/unit/test_trace tests/unit/test_transfer \
@@ -219,6 +238,9 @@ tests_unit_test_loop_LDADD = $(NET_TEST_LIBS)
 tests_unit_test_conn_SOURCES = tests/unit/test_conn.c
 tests_unit_test_conn_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_conn_LDADD = $(NET_TEST_LIBS)
+tests_unit_test_tls_SOURCES = tests/unit/test_tls.c
+tests_unit_test_tls_CFLAGS = $(NET_TEST_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_tls_LDADD = $(NET_TEST_LIBS)
 tests_unit_test_retry_SOURCES = tests/unit/test_retry.c
 tests_unit_test_retry_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_retry_LDADD = $(RELAY_TEST_LIBS)
@@ -252,7 +274,8 @@ tests_unit_test_transfer_sender_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_transfer_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_transfer_LDADD = $(RELAY_TEST_LIBS)
 SINK_PLAY = tests/unit/sink_play.c tests/unit/sink_play.h tests/trail.h \
-	tests/fake/fake_conn.c tests/fake/fake_conn.h
+	tests/fake/fake_conn.c tests/fake/fake_conn.h \
+	tests/fake/fake_loop.c tests/fake/fake_loop.h
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_sink_login
 endif
@@ -261,8 +284,17 @@ tests_unit_test_sink_login_SOURCES = tests/unit/test_sink_login.c $(SINK_PLAY) \
 tests_unit_test_sink_login_CFLAGS = $(NET_TEST_CFLAGS) $(GSASL_CFLAGS)
 tests_unit_test_sink_login_LDADD = $(RELAY_TEST_LIBS)
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_source_login
+check_PROGRAMS += tests/unit/test_source_login \
+	tests/unit/test_source_flight tests/unit/test_sizes
 endif
+tests_unit_test_sizes_SOURCES = tests/unit/test_sizes.c
+tests_unit_test_sizes_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sizes_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_source_flight_SOURCES = tests/unit/test_source_flight.c \
+	tests/trail.h tests/fake/fake_conn.c tests/fake/fake_conn.h \
+	tests/fake/fake_token.c tests/fake/fake_token.h
+tests_unit_test_source_flight_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_source_flight_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_source_login_SOURCES = tests/unit/test_source_login.c \
 	tests/trail.h tests/fake/fake_conn.c tests/fake/fake_conn.h \
 	tests/fake/fake_token.c tests/fake/fake_token.h
@@ -271,14 +303,28 @@ tests_unit_test_source_login_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_sink_smtp_SOURCES = tests/unit/test_sink_smtp.c $(SINK_PLAY)
 tests_unit_test_sink_smtp_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_sink_smtp_LDADD = $(RELAY_TEST_LIBS)
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_sink_lines tests/unit/test_sink_window
+endif
+tests_unit_test_sink_lines_SOURCES = tests/unit/test_sink_lines.c $(SINK_PLAY)
+tests_unit_test_sink_lines_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sink_lines_LDADD = $(RELAY_TEST_LIBS)
+tests_unit_test_sink_window_SOURCES = tests/unit/test_sink_window.c $(SINK_PLAY)
+tests_unit_test_sink_window_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_sink_window_LDADD = $(RELAY_TEST_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_worker
+check_PROGRAMS += tests/unit/test_worker tests/unit/test_worker_queue
 endif
-tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/trail.h \
-	tests/fake/fake_sink.c tests/fake/fake_sink.h \
+WORKER_STAGE = tests/unit/worker_stage.c tests/unit/worker_stage.h \
+	tests/trail.h tests/fake/fake_sink.c tests/fake/fake_sink.h \
 	tests/fake/fake_source.c tests/fake/fake_source.h \
 	tests/fake/fake_store.c tests/fake/fake_store.h
+tests_unit_test_worker_SOURCES = tests/unit/test_worker.c $(WORKER_STAGE)
+tests_unit_test_worker_queue_SOURCES = tests/unit/test_worker_queue.c \
+	$(WORKER_STAGE)
+tests_unit_test_worker_queue_CFLAGS = $(NET_TEST_CFLAGS)
+tests_unit_test_worker_queue_LDADD = $(RELAY_TEST_LIBS)
 tests_unit_test_worker_CFLAGS = $(NET_TEST_CFLAGS)
 tests_unit_test_worker_LDADD = $(RELAY_TEST_LIBS)
 

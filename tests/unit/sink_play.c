@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include "sink_play.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
-#include <event2/event.h>
 
 #include "base/log.h"
-#include "net/loop.h"
 #include "relay/parcel.h"
 #include "relay/spool.h"
 
@@ -45,11 +45,16 @@ play_setup(void **state)
 		.mail_from = me,
 		.recipient = you,
 		.ehlo = ehlo,
+		.window = 16,
+		.connections = 4,
 	};
 	forget(p);
 	p->net.trail = &p->trail;
-	p->net.net.loop = loop_new();
-	p->pool = spool_pool_new(-1, 1 << 20);
+	fake_loop_init(&p->loop);
+	fake_wall = 1000000000;
+	p->net.net.loop = &p->loop;
+	p->dir = open("/tmp", O_RDONLY | O_DIRECTORY);
+	p->pool = spool_pool_new(p->dir, 8 << 20);
 	p->sink = sink_open(&p->net.net, p->tokens, &p->conf, &p->dest);
 	*state = p;
 	return 0;
@@ -64,7 +69,7 @@ play_teardown(void **state)
 	for (size_t i = 0; i < JOBS; i++)
 		parcel_free(&p->jobs[i].job.parcel);
 	spool_pool_free(&p->pool);
-	loop_free(&p->net.net.loop);
+	close(p->dir);
 	trail_free(&p->trail);
 	free(p);
 	return 0;
@@ -74,7 +79,7 @@ void
 turn(struct play *p)
 {
 	for (int i = 0; i < 8; i++) {
-		event_base_loop(loop_base(p->net.net.loop), EVLOOP_NONBLOCK);
+		fake_loop_pass(&p->loop, 0);
 		fake_conn_flush(&p->net);
 	}
 }
@@ -153,6 +158,17 @@ submit(struct play *p, unsigned number, const char *message)
 	parcel_preserve(j->job.parcel);
 	spool_unref(&spool); /* the parcel has its own reference */
 	sink_submit(p->sink, &j->job);
+}
+
+void
+submit_unreadable(struct play *p, unsigned number, const char *message)
+{
+	int file = dup(p->dir), nothing = open("/dev/null", O_RDONLY);
+
+	close(file); /* this number is the next one that is free */
+	submit(p, number, message);
+	assert_int_equal(dup2(nothing, file), file);
+	close(nothing);
 }
 
 void

@@ -8,20 +8,25 @@
 #define TESTS_SINK_PLAY_H
 
 #include "../fake/fake_conn.h"
+#include "../fake/fake_loop.h"
 #include "conf/conf.h"
 #include "relay/sink.h"
 
-#define JOBS 3
+#define JOBS 48
 #define HEAD "T: 1\r\n"
 #define BODY "Subject: x\r\n\r\n.dot\r\n"
+#define CHUNKING                                                               \
+	"250-mx\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 AUTH PLAIN\r\n"
 #define CAPS "250-mx\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n"
 
 struct play {
 	struct trail trail;
+	struct loop loop;
 	struct fake_net net;
 	struct tokens *tokens; /* NULL: none */
 	struct conf conf;
 	struct conf_destination dest;
+	int dir; /* where the pool has its files */
 	struct spool_pool *pool;
 	struct sink *sink;
 	struct part {
@@ -44,6 +49,8 @@ void assert_said(struct play *p, const char *part);
 void assert_unsaid(struct play *p, const char *part);
 
 void submit(struct play *p, unsigned number, const char *message);
+/* Large enough for a file, which cannot be read when its time comes. */
+void submit_unreadable(struct play *p, unsigned number, const char *message);
 void permit(struct play *p, unsigned number);
 bool withdraw(struct play *p, unsigned number);
 

@@ -155,7 +155,14 @@ world_mailbox(
 void
 world_list(struct world *w, const char *const *uids)
 {
-	store_listing_begin(w->store, w->mailbox);
+	world_list_for(w, &world_pop3, uids);
+}
+
+void
+world_list_for(
+    struct world *w, const struct store_listing *l, const char *const *uids)
+{
+	store_listing_begin(w->store, w->mailbox, l);
 	for (uint32_t n = 1; *uids != NULL; n++, uids++) {
 		struct store_entry e = {
 			.uid = span_str(*uids), .number = n, .size = 1000 + n

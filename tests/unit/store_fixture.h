@@ -40,6 +40,8 @@ const struct store_answer *world_mailbox(
     struct world *w, const char *name, const char *user, const char *host);
 /* NULL ends the list of UIDs; message numbers count from 1. */
 void world_list(struct world *w, const char *const *uids);
+void world_list_for(
+    struct world *w, const struct store_listing *l, const char *const *uids);
 /* Where the store wants headers it is told that there are none. */
 const struct store_answer *world_end(
     struct world *w, const struct store_listing *l);

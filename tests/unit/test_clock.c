@@ -89,7 +89,7 @@ static struct store_listing policy = { .complete = true,
 static uint64_t
 removing(struct world *w)
 {
-	world_list(w, UIDS("before", "x"));
+	world_list_for(w, &policy, UIDS("before", "x"));
 	assert_true(world_end(w, &policy)->ok);
 	return w->a.removing;
 }

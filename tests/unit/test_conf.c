@@ -62,6 +62,8 @@ test_good(void **state)
 	assert_int_equal(d->server.port, 465);
 	assert_string_equal(d->mail_from, "me@example.net");
 	assert_null(d->ehlo);
+	assert_int_equal(d->window, 16);
+	assert_int_equal(d->connections, 4);
 	assert_null(d->server.ca_file);
 	a = &c->accounts[0];
 	assert_int_equal(a->protocol, CONF_IMAP);

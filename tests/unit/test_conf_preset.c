@@ -85,6 +85,10 @@ test_outlook(void **state)
 	assert_int_equal(d->sender, CONF_SENDER_REWRITE);
 	d = destination(SUBMIT("provider = \"exchange\"; " CLIENT));
 	check_server(&d->server, "smtp.office365.com", 587);
+	assert_int_equal(d->connections, 3);
+	d = destination(
+	    SUBMIT("provider = \"outlook\"; connections = 2; " CLIENT));
+	assert_int_equal(d->connections, 2);
 	conf_free(&conf);
 }
 

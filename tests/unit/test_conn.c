@@ -42,6 +42,7 @@ struct scene {
 	/* what the owner does */
 	enum callback close_in;
 	bool keep, starttls; /* not close in down(); switch in data() */
+	bool pause;          /* in data() */
 	struct span out;     /* what it has to say */
 	/* what it saw */
 	unsigned ups, downs, datas, outs, after_close;
@@ -84,6 +85,8 @@ on_data(void *arg, struct span s)
 	maybe_close(DATA);
 	if (scene.starttls)
 		conn_starttls(scene.conn);
+	if (scene.pause)
+		conn_pause(scene.conn);
 }
 
 static struct span
@@ -170,8 +173,7 @@ setup(void **state)
 	    getsockname(scene.listener, (struct sockaddr *)&sa, &len) != 0)
 		return -1;
 	scene.target = (struct conn_target){
-		.peer = { .host = "127.0.0.1" },
-		.port = ntohs(sa.sin_port),
+		.peer = { .host = "127.0.0.1", .port = ntohs(sa.sin_port) },
 		.plain = true,
 		.scope = FAULT_DESTINATION,
 		.connect_ms = 5000,
@@ -259,7 +261,7 @@ test_refused(void **state)
 	snprintf(text, sizeof(text),
 	    "cannot connect to 127.0.0.1 port %u (127.0.0.1): Connection "
 	    "refused",
-	    scene.target.port);
+	    scene.target.peer.port);
 	assert_down("connect", text);
 	assert_int_equal(scene.ups, 0);
 	assert_string_equal(scene.fault.hint,
@@ -304,7 +306,7 @@ fill_listener(int fds[2])
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	sa.sin_port = htons((in_port_t)scene.target.port);
+	sa.sin_port = htons((in_port_t)scene.target.peer.port);
 	for (int i = 0; i < 2; i++) {
 		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		assert_int_equal(
@@ -565,6 +567,37 @@ test_starttls_deadline(void **state)
 	assert_down("TLS handshake", "no answer from 127.0.0.1 for 0 seconds");
 }
 
+/* Nothing is read, and nothing is awaited; and then all of it comes. */
+static void
+test_pause(void **state)
+{
+	size_t n = 3 * CONN_PIECE;
+
+	(void)state;
+	connect_both();
+	conn_expect(scene.conn, 30, "body");
+	scene.pause = true;
+	say(bytes, n);
+	run(100);
+	assert_int_equal(scene.datas, 1);
+	conn_expect(scene.conn, 30, "body");
+	scene.out = span_make(bytes, 10); /* it may still speak */
+	conn_send(scene.conn);
+	run(100);
+	assert_int_equal(scene.datas + scene.downs, 1);
+	assert_int_equal(scene.written, 10);
+	conn_resume(scene.conn);
+	assert_int_equal(scene.datas, 1); /* from the loop */
+	run(20);
+	assert_int_equal(scene.datas, 2);
+	scene.pause = false;
+	conn_resume(scene.conn);
+	run(10);
+	assert_int_equal(scene.received, n);
+	run(1000); /* now the deadline counts */
+	assert_int_equal(scene.downs, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -582,6 +615,7 @@ main(void)
 		TEST(test_reset),
 		TEST(test_flow),
 		TEST(test_send_now),
+		TEST(test_pause),
 		cmocka_unit_test(test_close_inside),
 		TEST(test_tls_deadline),
 		TEST(test_no_tls_there),

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "store/db.h"
 #include "store_fixture.h"
 
 static const char *const home[] = { "home" };
@@ -197,7 +199,30 @@ of_another_version(void **state)
 	refused(w, EX_DATAERR, "has schema version 0;");
 }
 
-/* As version 2 was: without the column that version 3 has. */
+/* As version 2 was: without the column that version 3 has, and with the states
+ * in the words of before version 4. */
+static void
+make_old(const struct world *w)
+{
+	world_sql(w,
+	    "ALTER TABLE delivery DROP COLUMN wrapped;"
+	    "DROP INDEX delivery_pending;"
+	    "CREATE INDEX delivery_pending ON delivery"
+	    " (mailbox, generation, uid, missed)"
+	    " WHERE state IN ('new', 'deferred', 'in_doubt');"
+	    "PRAGMA writable_schema = ON;"
+	    "UPDATE sqlite_schema SET sql = replace(sql, '(state = ''relayed'' "
+	    "OR state = ''in_doubt'' OR state = ''new'' OR state = "
+	    "''deferred'' OR state = ''known'' OR state = ''held'' OR state = "
+	    "''gone'')', '(state IN (''known'', ''new'', ''deferred'', "
+	    " ''in_doubt'', ''relayed'', ''held'', ''gone''))')"
+	    " WHERE name = 'delivery';"
+	    "PRAGMA user_version = 2");
+	assert_int_equal(world_number(w, "SELECT count(*) FROM sqlite_schema"
+					 " WHERE sql LIKE '%state IN%'"),
+	    2);
+}
+
 static void
 of_the_version_before(void **state)
 {
@@ -207,8 +232,7 @@ of_the_version_before(void **state)
 
 	assert_true(world_in_doubt(w, id)->ok);
 	world_close(w);
-	world_sql(w, "ALTER TABLE delivery DROP COLUMN wrapped;"
-		     "PRAGMA user_version = 2");
+	make_old(w);
 	before = world_dump(w);
 	/* A dry run reads it and changes nothing. */
 	assert_true(statedir_open(&w->dir, w->path, &w->exit, &w->fault));
@@ -222,7 +246,13 @@ of_the_version_before(void **state)
 	free(before);
 	world_open(w);
 	world_close(w);
-	assert_int_equal(world_number(w, "PRAGMA user_version"), 3);
+	assert_int_equal(world_number(w, "PRAGMA user_version"), 4);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM sqlite_schema"
+					 " WHERE sql LIKE '%state IN%'"),
+	    0);
+	assert_int_equal(world_number(w, "SELECT count(*) FROM sqlite_schema"
+					 " WHERE sql LIKE '%state = %'"),
+	    5);
 	assert_int_equal(world_number(w, "SELECT count(*) FROM delivery"
 					 " WHERE state = 'in_doubt' AND"
 					 " wrapped = 0"),
@@ -312,9 +342,42 @@ each_step_costs_one_sync(void **state)
 	assert_int_equal(disk_syncs, 1);
 }
 
-/* --- what fails ------------------------------------------------------- */
-
 static unsigned answered;
+
+static void
+held(void *arg, struct store_answer *a)
+{
+	(void)arg;
+	assert_true(a->ok);
+	answered++;
+}
+
+/* However long the loop is busy: what it asks for in one round is one group. */
+static void
+one_round_costs_one_sync(void **state)
+{
+	struct world *w = *state;
+	struct store_refusal r = { .state = STORE_HELD, .reply = "" };
+	struct store_done done = { .run = held };
+	int64_t id[3];
+
+	fill(w);
+	world_work(w, 1, 0, 3);
+	for (int i = 0; i < 3; i++)
+		id[i] = w->a.items[i].id;
+	answered = 0;
+	disk_syncs = 0;
+	for (int i = 0; i < 3; i++) {
+		store_refused(w->store, id[i], &r, done);
+		usleep(20000);
+	}
+	assert_int_equal(disk_syncs, 0);
+	world_work(w, 1, 0, 3);
+	assert_int_equal(answered, 3);
+	assert_int_equal(disk_syncs, 1);
+}
+
+/* --- what fails ------------------------------------------------------- */
 
 static void
 lost(void *arg, struct store_answer *a)
@@ -441,7 +504,112 @@ dry_run_in_a_fresh_directory(void **state)
 	assert_false(exists(w, "INSTALL-ID"));
 }
 
+/* --- a request that is refused ---------------------------------------- */
+
+static int64_t
+epoch(struct db *db)
+{
+	return query_number(db_query(db, "SELECT epoch FROM meta"));
+}
+
+static void
+set_epoch(struct db *db)
+{
+	query_run(db_query(db, "UPDATE meta SET epoch = 7"));
+}
+
+static void
+refused_leaves_nothing(void **state)
+{
+	struct world *w = *state;
+	struct db db = { .dry_run = true };
+
+	assert_true(db_open(&db, NULL, &w->exit, &w->fault));
+	db_begin(&db);
+	db_enter(&db);
+	set_epoch(&db);
+	db_leave(&db, false);
+	assert_int_equal(epoch(&db), 0);
+	db_enter(&db);
+	set_epoch(&db);
+	db_leave(&db, true);
+	assert_int_equal(epoch(&db), 7);
+	db_leave(&db, false); /* it only looked */
+	assert_int_equal(db.error, SQLITE_OK);
+	db_close(&db);
+}
+
+/* Nothing may be committed then. */
+static void
+refused_after_writing(void **state)
+{
+	struct world *w = *state;
+	struct db db = { .dry_run = true };
+
+	assert_true(db_open(&db, NULL, &w->exit, &w->fault));
+	db_begin(&db);
+	set_epoch(&db);
+	db_leave(&db, false);
+	assert_int_equal(db.error, SQLITE_MISUSE);
+	assert_false(db_commit(&db));
+	db_close(&db);
+}
+
 /* --- many ------------------------------------------------------------- */
+
+/* What SQLite holds, which does not count it itself. */
+static sqlite3_mem_methods plain;
+static atomic_long in_use, most_in_use;
+
+static void *
+count(void *p)
+{
+	long now;
+
+	if (p == NULL)
+		return NULL;
+	now = atomic_fetch_add(&in_use, plain.xSize(p)) + plain.xSize(p);
+	if (now > atomic_load(&most_in_use))
+		atomic_store(&most_in_use, now);
+	return p;
+}
+
+static void *
+count_malloc(int n)
+{
+	return count(plain.xMalloc(n));
+}
+
+static void
+count_free(void *p)
+{
+	atomic_fetch_sub(&in_use, plain.xSize(p));
+	plain.xFree(p);
+}
+
+static void *
+count_realloc(void *p, int n)
+{
+	int before = plain.xSize(p);
+	void *moved = plain.xRealloc(p, n);
+
+	if (moved != NULL)
+		atomic_fetch_sub(&in_use, before);
+	return count(moved);
+}
+
+static void
+count_memory(void)
+{
+	static sqlite3_mem_methods counting;
+
+	sqlite3_config(SQLITE_CONFIG_GETMALLOC, &plain);
+	counting = plain;
+	counting.xMalloc = count_malloc;
+	counting.xFree = count_free;
+	counting.xRealloc = count_realloc;
+	sqlite3_config(SQLITE_CONFIG_MALLOC, &counting);
+}
 
 #define MANY 100000U
 #define BATCH 1000U
@@ -456,12 +624,20 @@ wait_for_room(struct world *w)
 }
 
 static void
+on_room(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void
 add_many(struct world *w)
 {
+	unsigned calls = 0, waits = 0;
+	struct store_waiter waiter = { .room = on_room, .arg = &calls };
 	static char uids[BATCH][24];
 	static struct store_entry entries[BATCH];
 
-	store_listing_begin(w->store, w->mailbox);
+	store_listing_begin(w->store, w->mailbox, &all);
 	for (uint32_t n = 0; n < MANY; n++) {
 		char *uid = uids[n % BATCH];
 
@@ -471,8 +647,11 @@ add_many(struct world *w)
 		if (n % BATCH < BATCH - 1)
 			continue;
 		store_listing_add(w->store, w->mailbox, entries, BATCH);
-		while (store_backlog(w->store) > STORE_BACKLOG_MAX)
+		waits += store_wait(w->store, &waiter);
+		while (waiter.waiting)
 			wait_for_room(w);
+		assert_int_equal(calls, waits);
+		assert_true(store_backlog(w->store) <= STORE_BACKLOG_MAX);
 	}
 }
 
@@ -483,7 +662,7 @@ large_mailbox(void **state)
 {
 	struct world *w = *state;
 
-	sqlite3_memory_highwater(1);
+	atomic_store(&most_in_use, 0);
 	add_many(w);
 	assert_int_equal(world_end(w, &all)->added, MANY);
 	assert_int_equal(store_backlog(w->store), 0);
@@ -493,7 +672,7 @@ large_mailbox(void **state)
 	assert_int_equal(w->a.added, 0);
 	assert_int_equal(disk_syncs, 0);
 	assert_int_equal(world_work(w, 1, MANY - 5, 16)->nitems, 5);
-	assert_in_range(sqlite3_memory_highwater(0), 1, 12 << 20);
+	assert_in_range(atomic_load(&most_in_use), 1, 12 << 20);
 }
 
 static void
@@ -527,13 +706,17 @@ main(void)
 		TEST(nothing_new_costs_no_sync),
 		TEST(each_step_costs_one_sync),
 		TEST(failed_commit_ends_it),
+		TEST(one_round_costs_one_sync),
 		TEST(one_group_fails_together),
 		TEST(dry_run_changes_nothing),
 		TEST(dry_run_without_a_directory),
 		TEST(dry_run_in_a_fresh_directory),
+		TEST(refused_leaves_nothing),
+		TEST(refused_after_writing),
 		TEST(large_mailbox),
 		TEST(stalled_is_only_who_works),
 	};
 
+	count_memory();
 	return cmocka_run_group_tests_name("db", tests, NULL, NULL);
 }

@@ -124,6 +124,47 @@ test_timer_moved_and_cancelled(void **state)
 }
 
 static void
+on_first(void *arg)
+{
+	(void)arg;
+	note('1');
+	assert_int_equal(write(scene.fds[1], "x", 1), 1);
+	timer_soon(&scene.b);
+	timer_soon(&scene.b);
+}
+
+static void
+on_word(void *arg)
+{
+	char c;
+
+	(void)arg;
+	note('w');
+	assert_int_equal(read(scene.fds[0], &c, 1), 1);
+}
+
+/* Before what comes from a descriptor, and once. */
+static void
+test_soon(void **state)
+{
+	(void)state;
+	timer_free(&scene.a);
+	timer_init(&scene.a, scene.loop, on_first, &scene.a);
+	timer_soon(&scene.a);
+	watch_init(
+	    &scene.watch, scene.loop, scene.fds[0], WATCH_READ, on_word, NULL);
+	watch_set(&scene.watch, true);
+	run(10);
+	assert_string_equal(scene.trail, "1bw");
+	timer_soon(&scene.b);
+	timer_cancel(&scene.b);
+	timer_set(&scene.b, 10 * 1000);
+	timer_soon(&scene.b); /* it need not wait any more */
+	run(10);
+	assert_int_equal(strlen(scene.trail), 4);
+}
+
+static void
 test_zeroed_timer(void **state)
 {
 	struct timer none = { .event = NULL };
@@ -259,6 +300,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_timers),
 		TEST(test_timer_moved_and_cancelled),
+		TEST(test_soon),
 		TEST(test_zeroed_timer),
 		TEST(test_free_inside),
 		TEST(test_set_inside),

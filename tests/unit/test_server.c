@@ -23,7 +23,7 @@ test_target(void **state)
 	assert_ptr_equal(t.peer.host, host);
 	assert_null(t.peer.ca_file);
 	assert_null(t.peer.pin);
-	assert_int_equal(t.port, 993);
+	assert_int_equal(t.peer.port, 993);
 	assert_int_equal(t.scope, FAULT_ACCOUNT);
 	assert_int_equal(t.connect_ms, 30000);
 	assert_false(t.plain); /* TLS unless somebody says so */

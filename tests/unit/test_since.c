@@ -174,7 +174,7 @@ large_mailbox(void **state)
 	struct store_header page[PAGE];
 	uint32_t after = 0;
 
-	store_listing_begin(w->store, w->mailbox);
+	store_listing_begin(w->store, w->mailbox, &listing);
 	for (uint32_t n = 1; n <= COUNT; n++) {
 		char uid[16];
 		struct store_entry e = { .number = n };

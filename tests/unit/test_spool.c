@@ -566,6 +566,25 @@ test_one_holder(void **state)
 	assert_int_equal(spool_pool_used(pool), 0);
 }
 
+/* Small messages fill a pool by their number. */
+static void
+test_cost(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	spool_pool_resize(pool, 512 * 1000);
+	assert_int_equal(spool_cost(pool, 0), 1000);
+	assert_int_equal(spool_cost(pool, 999), 1000);
+	assert_int_equal(spool_cost(pool, 1000), 1001);
+	while (reserve(n % 3, 1000))
+		n++;
+	assert_in_range(n, SPOOL_MESSAGES / 2, SPOOL_MESSAGES);
+	while (n-- > 0)
+		release(n % 3, 1000);
+	assert_int_equal(spool_pool_used(pool), 0);
+}
+
 int
 main(void)
 {
@@ -585,6 +604,7 @@ main(void)
 		cmocka_unit_test_setup(test_shares, setup_queue),
 		cmocka_unit_test_setup(test_first_before_next, setup_queue),
 		cmocka_unit_test_setup(test_one_holder, setup_queue),
+		cmocka_unit_test_setup(test_cost, setup_queue),
 	};
 
 	return cmocka_run_group_tests_name("spool", tests, setup, teardown);

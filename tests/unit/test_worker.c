@@ -3,222 +3,14 @@
  * One poll, as a trail: mailbox, state database and destination are fakes that
  * move when the test says so.
  */
-#include "relay/worker.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
 
-#include "../fake/fake_sink.h"
-#include "../fake/fake_source.h"
-#include "../fake/fake_store.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
-#include "net/conn.h"
-#include "net/loop.h"
-#include "relay/spool.h"
-#include "relay/tally.h"
-#include "relay/trace.h"
-
-static char account_name[] = "hotmail", host[] = "pop", user[] = "me",
-	    home[] = "home", you[] = "you@y";
-
-struct stage {
-	struct loop *loop;
-	struct net net;
-	struct timer idle;
-	struct trail trail;
-	struct sink sink;
-	struct sink *sinks[1];
-	struct store store;
-	struct conf conf;
-	struct conf_destination dest;
-	const struct conf_destination *dests[1];
-	char *names[2];
-	struct conf_account account;
-	struct conf_folder folder;
-	struct worker_context context;
-	struct spool_holder holder;
-	const struct worker *suspect;
-	struct tally_account tally;
-	struct worker *worker;
-	struct worker_report report;
-	enum worker_leave leave;
-	bool no_room;
-};
-
-static void
-on_idle(void *arg)
-{
-	loop_stop(arg);
-}
-
-static void
-on_done(void *arg, const struct worker_report *r)
-{
-	struct stage *s = arg;
-
-	s->report = *r;
-	trail_event(&s->trail, "done%s: %u relayed",
-	    r->failed ? ", failed" : "", r->relayed);
-}
-
-static enum worker_leave
-on_leaving(void *arg, bool can_watch)
-{
-	struct stage *s = arg;
-
-	trail_event(&s->trail, "leaving%s", can_watch ? ", can watch" : "");
-	return s->leave;
-}
-
-static bool
-may_poll(void *arg)
-{
-	return !((const struct stage *)arg)->no_room;
-}
-
-static int
-setup(void **state)
-{
-	struct stage *s = mem_alloc(sizeof(*s));
-
-	log_open(-1);
-	trail_raw(&s->trail, "", 0);
-	s->loop = s->net.loop = loop_new();
-	timer_init(&s->idle, s->loop, on_idle, s->loop);
-	s->sink.trail = s->store.trail = fake_source.trail = &s->trail;
-	s->sinks[0] = &s->sink;
-	s->conf = (struct conf){ .message_max = 1000 };
-	s->dest = (struct conf_destination){ .name = home, .recipient = you };
-	s->sink.dest = &s->dest;
-	s->dests[0] = &s->dest;
-	s->names[0] = home;
-	s->account = (struct conf_account){
-		.name = account_name,
-		.server = { .host = host, .user = user },
-		.protocol = CONF_POP3,
-		.destination_names = s->names,
-		.destinations = s->dests,
-		.ndestinations = 1,
-	};
-	s->context = (struct worker_context){
-		.net = &s->net,
-		.conf = &s->conf,
-		.store = &s->store,
-		.pool = spool_pool_new(-1, 10000),
-		.holder = &s->holder,
-		.our_host = "me.example",
-		.sinks = s->sinks,
-		.suspect = &s->suspect,
-		.tally = &s->tally,
-	};
-	s->folder = (struct conf_folder){ .after = CONF_AFTER_DELETE };
-	s->worker = worker_new(&s->context,
-	    &(struct worker_mailbox){ &s->account, &s->folder, "INBOX" },
-	    &(struct worker_owner){
-		.done = on_done,
-		.leaving = on_leaving,
-		.may_poll = may_poll,
-		.arg = s,
-	    });
-	*state = s;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct stage *s = *state;
-
-	assert_false(worker_busy(s->worker));
-	assert_false(fake_source.open);
-	worker_free(&s->worker);
-	spool_pool_free(&s->context.pool);
-	timer_free(&s->idle);
-	loop_free(&s->loop);
-	trail_free(&s->trail);
-	free(s);
-	return 0;
-}
-
-static void
-run(struct stage *s)
-{
-	timer_set(&s->idle, 1);
-	loop_run(s->loop);
-}
-
-static void
-forget(struct stage *s)
-{
-	trail_free(&s->trail);
-	trail_raw(&s->trail, "", 0);
-}
-
-static void
-assert_trail(struct stage *s, const char *expected)
-{
-	assert_string_equal(s->trail.text, expected);
-	forget(s);
-}
-
-/* Answers with n messages, from number on. */
-static void
-give_items(struct stage *s, uint32_t number, size_t n, uint64_t size)
-{
-	struct store_answer a = { .nitems = n };
-
-	if (n > 0)
-		a.items = mem_array(n, sizeof(*a.items));
-	for (size_t i = 0; i < n; i++)
-		a.items[i] = (struct store_item){
-			.id = (int64_t)(number + i),
-			.uid = mem_strdup("uid"),
-			.number = number + (uint32_t)i,
-			.size = size,
-			.destination = mem_strdup(home),
-			.state = STORE_NEW,
-		};
-	fake_store_answer(&s->store, &a);
-}
-
-/* Up to the question what there is to do. */
-static void
-list(struct stage *s, uint64_t waiting)
-{
-	struct store_answer found = { .mailbox = 1, .baseline = true };
-	struct store_answer settled = { .waiting = waiting };
-	const struct source_mailbox m = { .exists = 1 };
-
-	worker_poll(s->worker, NULL);
-	assert_true(worker_busy(s->worker));
-	fake_store_answer(&s->store, &found);
-	fake_source.source.events->ready(fake_source.source.arg);
-	fake_source.source.events->selected(fake_source.source.arg, &m, NULL);
-	fake_source.source.events->entry(
-	    fake_source.source.arg, span_str("uid"), 1, 20);
-	fake_source.source.events->listed(fake_source.source.arg, true);
-	fake_store_answer(&s->store, &settled);
-}
-
-static void
-fetched(uint32_t number, const char *text)
-{
-	assert_true(fake_source.source.events->piece(
-	    fake_source.source.arg, span_str(text)));
-	fake_source.source.events->fetched(
-	    fake_source.source.arg, number, NULL);
-}
-
-static void
-down(const struct fault *f)
-{
-	fake_source.source.events->down(fake_source.source.arg, f);
-}
+#include "worker_stage.h"
 
 #define LISTED                                                                 \
 	"look up hotmail INBOX\nopen\nselect INBOX\nlist from 0\nlisted "      \
@@ -244,7 +36,7 @@ test_relay_and_remove(void **state)
 	struct stage *s = *state;
 
 	list(s, 1);
-	assert_trail(s, LISTED "work behind 0\n");
+	assert_trail(s, LISTED "warm 1\nwork behind 0\n");
 	give_items(s, 1, 1, 20);
 	assert_trail(s, "fetch 1\nwork behind 1\n");
 	give_items(s, 0, 0, 0);
@@ -261,12 +53,11 @@ test_relay_and_remove(void **state)
 	fake_store_commit(&s->store);
 	assert_trail(s, "committed\nremovals behind 0\n");
 	give_items(s, 1, 1, 20);
-	assert_trail(s, "remove 1\n");
+	assert_trail(s, "remove 1\nquit\n");
 	fake_source.source.events->removed(fake_source.source.arg, 1);
-	give_items(s, 0, 0, 0);
 	down(NULL);
 	run(s);
-	assert_trail(s, "removals behind 1\nquit\nclose\ndone: 1 relayed\n");
+	assert_trail(s, "close\ndone: 1 relayed\n");
 	assert_int_equal(s->tally.relayed, 1);
 	assert_int_equal(s->tally.held, 0);
 	assert_int_equal(s->tally.fetched_bytes, 11);
@@ -518,12 +309,14 @@ test_suspects(void **state)
 			.number = i,
 			.size = 20,
 			.deaths = 1,
-			.destination = mem_strdup(home),
+			.destination = mem_strdup("home"),
 			.state = STORE_NEW,
 		};
 	}
 	fake_store_answer(&s->store, &a);
-	assert_trail(s, LISTED "work behind 0\nfetch 1\n");
+	assert_trail(
+	    s, LISTED "warm 2\nwork behind 0\nfetch 1\nwork behind 2\n");
+	give_items(s, 0, 0, 0);
 	assert_int_equal(s->store.underway, 1);
 	fetched(1, "A: b\r\n\r\nx\r\n");
 	fake_sink_begin(&s->sink);
@@ -532,10 +325,9 @@ test_suspects(void **state)
 	fake_sink_verdict(&s->sink, NULL, "250 ok");
 	forget(s);
 	fake_store_commit(&s->store);
-	assert_trail(s, "committed\nfetch 2\nwork behind 2\n");
+	assert_trail(s, "committed\nfetch 2\n");
 	assert_int_equal(s->store.underway, 1);
 	worker_stop(s->worker);
-	give_items(s, 0, 0, 0);
 	run(s);
 	assert_int_equal(s->store.underway, 0);
 	assert_null(s->suspect);
@@ -571,30 +363,6 @@ test_notice(void **state)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 /* --- IMAP: many mailboxes, news, marks */
-
-static void
-as_imap(struct stage *s)
-{
-	s->account.protocol = CONF_IMAP;
-	s->account.ndestinations = 1;
-	worker_free(&s->worker);
-	s->worker = worker_new(&s->context,
-	    &(struct worker_mailbox){ &s->account, &s->folder, "Junk" },
-	    &(struct worker_owner){
-		.done = on_done,
-		.leaving = on_leaving,
-		.may_poll = may_poll,
-		.arg = s,
-	    });
-	fake_source.can_watch = true;
-	fake_source.has_news = false;
-}
-
-static const struct source_events *
-source_is(void)
-{
-	return fake_source.source.events;
-}
 
 /* Up to the end of a poll that finds nothing. */
 static void
