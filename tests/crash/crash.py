@@ -11,7 +11,6 @@ import itertools
 import os
 import re
 import signal
-import socket
 import sqlite3
 import threading
 
@@ -20,14 +19,28 @@ import fakes
 import haul
 import servers
 
-MESSAGES = 8
-IN_FLIGHT = 1    # transactions that one trouble may leave in doubt
 DRAIN_RUNS = 12  # more than these to get everything through is a failure
 WORKERS = 2 * (os.cpu_count() or 1)
 KILLED = -signal.SIGKILL
 IO_ERROR = 74
 STRIDE = {"w": 3, "r": 7}  # of the socket calls, every so many
 NUMBERS = itertools.count(1)
+
+
+class Mode:
+    """How messages go out; in_flight: how many of them one trouble may leave
+    in doubt, each of which is announced when it is sent again."""
+
+    def __init__(self, name, in_flight, messages, chunking=False, **options):
+        self.name, self.in_flight, self.messages = name, in_flight, messages
+        self.chunking, self.options = chunking, options
+
+
+ONE = Mode("one at a time", 1, 8, window=1, connections=1)
+# The envelope of the next goes out behind the dot.
+DATA = Mode("DATA", 2, 8, connections=1)
+WINDOW = Mode("a window", 16, 40, True, window=16, connections=1)
+LINES = Mode("three windows", 48, 100, True, window=16, connections=3)
 
 
 class Plan:
@@ -51,21 +64,20 @@ class Plan:
 
 
 class RecordedSession(fakes.SmtpSession):
-    rude = False
+    mute = False
 
     def send(self, data):
-        if self.rude and data[:3] in ("221", b"221"):
+        if self.mute and data[:3] in ("221", b"221"):
             raise fakes.Gone("without a goodbye")
         super().send(data)
 
 
 class Recorder(fakes.RecordingSmtp):
-    rude = False  # QUIT is not answered
+    mute = False  # QUIT is not answered
 
     def new_session(self, sock):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = RecordedSession(sock)
-        session.rude = self.rude
+        session.mute = self.mute
         return session
 
     def settle(self):
@@ -149,25 +161,28 @@ def marked(message_):
 class Case:
     """A fresh mailbox, submission server and state."""
 
-    def __init__(self, lab, protocol, after, count=MESSAGES, program=None,
-                 source=None):
+    def __init__(self, lab, protocol, after, mode=ONE, count=None,
+                 program=None, source=None):
+        self.mode = mode
         self.number = next(NUMBERS)
         self.user = "crash%d" % self.number
         self.after = after
         self.box = source or lab.world.dovecot.mailbox(self.user)
         self.expected = []
         self.fill(count)
-        self.recorder = Recorder(lab.world.certs, "starttls" if
-                                 protocol == "pop3" else "implicit")
+        self.recorder = Recorder(
+            lab.world.certs, "starttls" if protocol == "pop3" else "implicit",
+            chunking=mode.chunking)
         self.haul = Installation(os.path.join(lab.path, self.user),
                                  lab.world.certs, lab.shim, program)
         port = source.port if source else \
             lab.world.dovecot.ports[protocol + "s"]
         self.haul.account(self.user, protocol, port, after=after)
-        self.haul.to_recorder(self.recorder)
+        self.haul.to_recorder(self.recorder, **mode.options)
 
-    def fill(self, count=MESSAGES):
-        for raw in map(message, range(count)):
+    def fill(self, count=None):
+        for raw in map(message, range(
+                self.mode.messages if count is None else count)):
             self.box.add(raw)
             self.expected.append(corpus.normalise(raw))
         self.before = self.box.names()
@@ -229,7 +244,7 @@ class Case:
             problems.append("%d that nobody sent" % len(copies))
         doubts = {m.trace().split(";")[0] for m in self.recorder.messages
                   if m.trace() and marked(m)}
-        if len(doubts) > IN_FLIGHT * troubles:
+        if len(doubts) > self.mode.in_flight * troubles:
             problems.append("%d announced as possible duplicates" %
                             len(doubts))
         for word in ("lost", "silent", "undelivered"):
@@ -331,10 +346,15 @@ def build_shim(path):
     return out
 
 
-def maker(lab, protocol, after, program=None, started=False):
+def scene_name(scene):
+    protocol, after, mode = scene
+    return "%sS, %s, %s" % (protocol.upper(), after, mode.name)
+
+
+def maker(lab, protocol, after, mode=ONE, program=None, started=False):
     """Makes cases; started: with a state that an earlier run made."""
     def make(plan):
-        case = Case(lab, protocol, after, 0, program)
+        case = Case(lab, protocol, after, mode, 0, program)
         if started:
             assert case.run().code == haul.OK
         case.fill()

@@ -620,9 +620,9 @@ sync_with(int (*sync)(int), int fd)
 	if (f == NULL && !is_state_dir(fd))
 		return sync(fd);
 	step = count('s');
-	reach(step, true);
-	usleep(plan.slow * 1000);
+	usleep(plan.slow * 1000); /* the others go on meanwhile */
 	stay_dead();
+	reach(step, true);
 	pthread_mutex_lock(&lock);
 	failed = fails(step);
 	done = failed ? -1 : plan.lies ? 0 : sync(fd);

@@ -48,7 +48,7 @@ def strike(case, plans, tally):
 @pytest.mark.parametrize("protocol,after", (
     ("pop3", "delete"), ("imap", "keep")))
 def test_disk_error(lab, protocol, after, act, lasting):
-    make = crash.maker(lab, protocol, after)
+    make = crash.maker(lab, protocol, after, crash.DATA)
     steps = crash.steps_of(make)
     last = steps["s"] + steps["p"]
     tally = Tally("%s%s, %sS, %s" % (

@@ -66,27 +66,32 @@ def build(path, patch):
 # --- scenes: each fills a tally, and stops when it has what is wanted
 
 def killed(lab, program, tally, wanted):
-    make = crash.maker(lab, "pop3", "delete", program, started=True)
-    steps = crash.steps_of(crash.maker(lab, "pop3", "delete", started=True))
+    scene = "pop3", "delete", crash.ONE
+    make = crash.maker(lab, *scene, program, started=True)
+    steps = crash.steps_of(crash.maker(lab, *scene, started=True))
     crash.sweep(tally, make, crash.every_step(steps, False), wanted)
 
 
 def without_power(lab, program, tally, wanted):
-    make = crash.maker(lab, "imap", "keep", program, started=True)
+    make = crash.maker(lab, "imap", "keep", crash.ONE, program, started=True)
     crash.sweep(tally, make, crash.power_cuts(crash.steps_of(make), False),
                 wanted)
 
 
-def on_a_slow_disk(lab, program, tally, wanted):
+def on_a_slow_disk(mode):
     """The power fails while a record is on its way."""
-    make = crash.maker(lab, "imap", "keep", program, started=True)
-    crash.sweep(tally, make, (
-        [Plan("s", at, "after", "power", seed=at, slow=30)]
-        for at in range(4, 4 + 2 * crash.MESSAGES)), wanted)
+    def scene(lab, program, tally, wanted):
+        start = "imap", "keep", mode
+        make = crash.maker(lab, *start, program, started=True)
+        steps = crash.steps_of(crash.maker(lab, *start, started=True))
+        crash.sweep(tally, make, (
+            [Plan("s", at, "before", "power", seed=at, slow=30)]
+            for at in range(1, steps["s"] + 1)), wanted)
+    return scene
 
 
 def on_a_full_disk(lab, program, tally, wanted):
-    make = crash.maker(lab, "imap", "keep", program, started=True)
+    make = crash.maker(lab, "imap", "keep", crash.ONE, program, started=True)
     crash.sweep(tally, make, (
         [Plan("p", at, "before", "ENOSPC", lasting=1)]
         for at in range(2, crash.steps_of(make)["p"], 3)), wanted,
@@ -96,7 +101,7 @@ def on_a_full_disk(lab, program, tally, wanted):
 
 def at_a_server(lab, program, tally, prepare, source=None):
     """Without any kill: what the server does is enough."""
-    case = Case(lab, "pop3", "delete", 5, program, source)
+    case = Case(lab, "pop3", "delete", crash.ONE, 5, program, source)
     try:
         prepare(case)
         crash.strike(case, [None], tally, (haul.OK, haul.BUSY, haul.FAILED))
@@ -122,10 +127,10 @@ def no_reply(accepts):
 
 def no_goodbye(lab, program, tally, _wanted):
     def prepare(case):
-        case.recorder.rude = True
+        case.recorder.mute = True
         # The first session only: there must be an end.
         case.recorder.on("dot", lambda *_: setattr(
-            case.recorder, "rude", False))
+            case.recorder, "mute", False))
     at_a_server(lab, program, tally, prepare)
 
 
@@ -157,7 +162,7 @@ def forgetful_source(lab, program, tally, _wanted):
 
 def refused_for_good(lab, program, tally, _wanted):
     """It is held: undelivered it stays, but on the source."""
-    case = Case(lab, "imap", "delete", 5, program)
+    case = Case(lab, "imap", "delete", crash.ONE, 5, program)
     try:
         case.recorder.on("dot", lambda _, m: "550 5.7.1 Never"
                          if b"number 2\r\n" in m.raw else None)
@@ -176,9 +181,11 @@ def refused_for_good(lab, program, tally, _wanted):
 
 SCENES = {
     "R1-without-record": (on_a_full_disk, "silent"),
-    "R1-before-record": (on_a_slow_disk, "silent"),
+    "R1-before-record": (on_a_slow_disk(crash.ONE), "silent"),
+    "R1-last-chunk": (on_a_slow_disk(crash.WINDOW), "silent"),
     "R2-success": (no_reply(accepts=False), "lost"),
     "R2-failure": (no_reply(accepts=True), "silent"),
+    "R2-not-sent": (no_reply(accepts=True), "silent"),
     "R3-too-early": (killed, "lost"),
     "R3-assumed": (killed, "undelivered"),
     "R3-forgotten": (killed, "silent"),
