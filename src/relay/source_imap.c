@@ -158,13 +158,13 @@ quit(struct source *source)
 	source_imap_go_on(s);
 }
 
-/* Nothing waits for the answers to what was removed but the end of the session,
- * which then tells: LOGOUT may be in their flight. */
+/* Not before all is answered that changes the mailbox: Dovecot puts off what an
+ * EXPUNGE does while it sees another command behind it, and a LOGOUT or SELECT
+ * there leaves it undone, and without an answer. */
 void
 source_imap_go_on(struct source_imap *s)
 {
-	if (s->marking != 0 || s->left ||
-	    (s->removing && s->todo.n + s->copied.n > 0))
+	if (s->marking != 0 || s->left || s->removing)
 		return;
 	if (s->leaving) {
 		s->left = imap_simple(&s->imap, IMAP_LOGOUT);

@@ -175,14 +175,13 @@ source_imap_remove_next(struct source_imap *s)
 	while (may_remove_more(s))
 		if (!remove_some(s))
 			return;
-	source_imap_go_on(s);
-	if (s->todo.n + s->copied.n + s->nremovals == 0) {
-		s->removing = false;
-		s->session.source.events->removed(
-		    s->session.source.arg, s->removed);
-	} else {
+	if (s->todo.n + s->copied.n + s->nremovals > 0) {
 		session_send(&s->session);
+		return;
 	}
+	s->removing = false;
+	source_imap_go_on(s);
+	s->session.source.events->removed(s->session.source.arg, s->removed);
 }
 
 void
@@ -264,7 +263,6 @@ source_imap_on_copied(struct source_imap *s, const struct imap_event *ev)
 	}
 	expect_removal(s, s->copied.n);
 	s->copied.n = 0;
-	source_imap_go_on(s);
 	session_send(&s->session);
 }
 

@@ -355,7 +355,7 @@ leave(struct worker *w, bool may_watch)
 	}
 }
 
-/* The goodbye is in the flight of the last of them. */
+/* The goodbye of POP3 is in the flight of the last of them. */
 static void
 remove_these(struct worker *w, const uint32_t *numbers, size_t n)
 {

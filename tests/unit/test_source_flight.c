@@ -609,6 +609,7 @@ test_imap_headers(void **state)
 
 /* --- IMAP: the end */
 
+/* A LOGOUT behind it could leave an EXPUNGE undone. */
 static void
 test_imap_remove(void **state)
 {
@@ -620,10 +621,10 @@ test_imap_remove(void **state)
 	source_quit(s->source);
 	assert_trail(s,
 	    "C: A3 UID STORE 1:3,9 +FLAGS.SILENT (\\\\Deleted)\\r\\n"
-	    "A4 UID EXPUNGE 1:3,9\\r\\nA5 LOGOUT\\r\\n\n");
+	    "A4 UID EXPUNGE 1:3,9\\r\\n\n");
 	hear(s, "A3 OK x\r\n", "");
-	hear(
-	    s, "A4 OK x\r\n* BYE x\r\nA5 OK x\r\n", "removed 4\nclose\ndown\n");
+	hear(s, "A4 OK x\r\n", "removed 4\nC: A5 LOGOUT\\r\\n\n");
+	hear(s, "* BYE x\r\nA5 OK x\r\n", "close\ndown\n");
 }
 
 static void
@@ -657,11 +658,11 @@ test_imap_remove_in_sets(void **state)
 			"A8 UID EXPUNGE 5:6\\r\\n\n");
 	hear(s, "A3 OK x\r\nA4 OK x\r\n",
 	    "C: A9 UID STORE 7 +FLAGS.SILENT (\\\\Deleted)\\r\\n"
-	    "A10 UID EXPUNGE 7\\r\\nA11 LOGOUT\\r\\n\n");
+	    "A10 UID EXPUNGE 7\\r\\n\n");
 	hear(s,
 	    "A5 OK x\r\nA6 OK x\r\nA7 OK x\r\nA8 OK x\r\nA9 OK x\r\n"
 	    "A10 OK x\r\n",
-	    "removed 7\n");
+	    "removed 7\nC: A11 LOGOUT\\r\\n\n");
 }
 
 /* Without UIDPLUS the mark is all, and whose is answered first is no matter. */
@@ -713,8 +714,9 @@ test_imap_move(void **state)
 	source_remove(s->source, numbers, 3);
 	source_quit(s->source);
 	assert_trail(s, "C: A3 UID MOVE 1:2 Archive\\r\\n"
-			"A4 UID MOVE 3 Archive\\r\\nA5 LOGOUT\\r\\n\n");
-	hear(s, "A3 OK x\r\nA4 OK x\r\n", "removed 3\n");
+			"A4 UID MOVE 3 Archive\\r\\n\n");
+	hear(s, "A3 OK x\r\nA4 OK x\r\n",
+	    "removed 3\nC: A5 LOGOUT\\r\\n\n");
 }
 
 /* Marks are made before the goodbye, a removal beside them. */
