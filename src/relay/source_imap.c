@@ -158,9 +158,8 @@ quit(struct source *source)
 	source_imap_go_on(s);
 }
 
-/* Not before all is answered that changes the mailbox: Dovecot puts off what an
- * EXPUNGE does while it sees another command behind it, and a LOGOUT or SELECT
- * there leaves it undone, and without an answer. */
+/* Not before all is answered that changes the mailbox: what is behind a LOGOUT
+ * or SELECT is at the server's mercy. */
 void
 source_imap_go_on(struct source_imap *s)
 {
@@ -417,8 +416,6 @@ on_done(struct source_imap *s, const struct imap_event *ev)
 		source_imap_on_store(s, ev);
 		break;
 	case IMAP_UID_COPY:
-		source_imap_on_copied(s, ev);
-		break;
 	case IMAP_UID_MOVE:
 	case IMAP_UID_EXPUNGE:
 		source_imap_on_removed(s, ev);
@@ -547,7 +544,8 @@ machine_free(struct session *session)
 	free(s->todo.list);
 	for (unsigned i = 0; i < s->nfetches; i++)
 		free(s->fetches[i].asked.list);
-	free(s->copied.list);
+	for (unsigned i = 0; i < s->nremovals; i++)
+		free(s->removals[i].uids.list);
 	free(s->listed.list);
 	free(s->sizes.list);
 	free(s->marks[SOURCE_SEEN].list);

@@ -13,8 +13,8 @@
 #include "relay/source.h"
 #include "relay/uids.h"
 
-/* Sets of messages that are being removed. */
-#define IMAP_REMOVALS 3 /* two commands of IMAP_SET_MAX bytes each */
+/* Sets of messages that are being removed, a command of each outstanding. */
+#define IMAP_REMOVALS 3
 
 /* Several commands for bodies are outstanding, so that the server has the next
  * one before it is done with the last; each is for a part of what the worker
@@ -32,10 +32,10 @@ struct imap_fetch {
 	struct uids asked;
 };
 
-/* One STORE and EXPUNGE, or MOVE. */
+/* A set on its way through the commands that remove it. */
 struct imap_removal {
-	unsigned tag; /* of the last of its commands */
-	size_t n;
+	unsigned tag; /* of the one that is outstanding */
+	struct uids uids;
 };
 
 struct source_imap {
@@ -69,8 +69,7 @@ struct source_imap {
 	bool dating;     /* ... and of them only the dates */
 	bool one_by_one; /* a FETCH of several was refused: find out which */
 	/* source_imap_mark.c */
-	struct uids copied; /* by the COPY that is outstanding */
-	struct imap_removal removals[IMAP_REMOVALS]; /* the oldest first */
+	struct imap_removal removals[IMAP_REMOVALS];
 	unsigned nremovals;
 	bool removing; /* removed() is still to come */
 	size_t removed;
@@ -104,7 +103,6 @@ void source_imap_mark(
     struct source *source, uint32_t number, enum source_mark what);
 /* A STORE, MOVE, COPY or EXPUNGE is over. */
 void source_imap_on_store(struct source_imap *s, const struct imap_event *ev);
-void source_imap_on_copied(struct source_imap *s, const struct imap_event *ev);
 void source_imap_on_removed(struct source_imap *s, const struct imap_event *ev);
 void source_imap_remove_next(struct source_imap *s);
 

@@ -7,8 +7,15 @@
  *   UID STORE (\Seen), (our keyword)   -> nothing
  *
  * Never a plain EXPUNGE or CLOSE: both remove what other clients have marked.
+ *
+ * A removal sends one command when the one before is answered; several removals
+ * run side by side.  What was not copied must not be marked.  And Dovecot,
+ * which puts off what a STORE changes while it sees more commands, then says OK
+ * to an EXPUNGE that was right behind it and found nothing marked.
  */
 #include "relay/source_imap.h"
+
+#include <stdlib.h>
 
 #include "base/ascii.h"
 #include "base/log.h"
@@ -98,84 +105,85 @@ can_move(const struct source_imap *s)
 	return s->imap.caps.move || s->imap.caps.imap4rev2;
 }
 
-/* Both in one flight: should the STORE be refused, then the EXPUNGE removes at
- * most what somebody else has marked of those that are to go anyway. */
-static bool
-send_delete(struct source_imap *s, struct span set)
+static enum imap_command
+first_command(const struct source_imap *s)
 {
-	return imap_store_deleted(&s->imap, set) &&
-	       (!can_expunge(s) || imap_expunge(&s->imap, set));
+	if (!is_moving(s))
+		return IMAP_UID_STORE;
+	return can_move(s) ? IMAP_UID_MOVE : IMAP_UID_COPY;
+}
+
+/* Behind the one that was answered; IMAP_COMMANDS: none. */
+static enum imap_command
+next_command(const struct source_imap *s, enum imap_command cmd)
+{
+	if (cmd == IMAP_UID_COPY)
+		return IMAP_UID_STORE;
+	if (cmd == IMAP_UID_STORE && can_expunge(s))
+		return IMAP_UID_EXPUNGE;
+	return IMAP_COMMANDS;
 }
 
 static bool
-send_removal(struct source_imap *s, struct span set)
+say(struct source_imap *s, enum imap_command cmd, struct span set)
 {
 	char name[IMAP_NAME_MAX];
 
-	if (!is_moving(s))
-		return send_delete(s, set);
+	if (cmd == IMAP_UID_STORE)
+		return imap_store_deleted(&s->imap, set);
+	if (cmd == IMAP_UID_EXPUNGE)
+		return imap_expunge(&s->imap, set);
 	if (!imap_name_encode(s->folder->after_folder, name, sizeof(name)))
 		return false;
-	return can_move(s) ? imap_move(&s->imap, set, span_str(name))
-	                   : imap_copy(&s->imap, set, span_str(name));
+	return cmd == IMAP_UID_MOVE
+	           ? imap_move(&s->imap, set, span_str(name))
+	           : imap_copy(&s->imap, set, span_str(name));
 }
 
-/* The commands for n messages are out; the last of them ends it. */
-static void
-expect_removal(struct source_imap *s, size_t n)
-{
-	s->removals[s->nremovals++] = (struct imap_removal){
-		.tag = imap_tag(&s->imap),
-		.n = n,
-	};
-}
-
-/* Nothing is marked before its copy is made. */
+/* False: the session is down. */
 static bool
-is_copying(const struct source_imap *s)
-{
-	return is_moving(s) && !can_move(s);
-}
-
-static bool
-remove_some(struct source_imap *s)
+send_removal(
+    struct source_imap *s, struct imap_removal *r, enum imap_command cmd)
 {
 	struct imap_set set;
-	struct fault f;
+
+	imap_set_init(&set, 0);
+	for (size_t i = 0; i < r->uids.n; i++)
+		imap_set_add(&set, r->uids.list[i]);
+	if (say(s, cmd, imap_set_span(&set))) {
+		r->tag = imap_tag(&s->imap);
+		return true;
+	}
+	session_fail(&s->session, FAULT_NEVER,
+	    "what was relayed cannot be removed: the command cannot be written",
+	    span_make("", 0),
+	    is_moving(s) ? "check the name of the folder of \"move\"" : NULL);
+	return false;
+}
+
+/* As many as fit into a command. */
+static bool
+begin_removal(struct source_imap *s)
+{
+	struct imap_removal *r = &s->removals[s->nremovals++];
+	struct imap_set set;
 	size_t n = 0;
 
 	imap_set_init(&set, s->imap.caps.message_limit);
 	while (n < s->todo.n && imap_set_add(&set, s->todo.list[n]))
 		n++;
-	if (!send_removal(s, imap_set_span(&set))) {
-		fault_set(&f, FAULT_ACCOUNT, FAULT_NEVER, "MOVE",
-		    "the name of the folder to move to cannot be written in "
-		    "IMAP");
-		session_down(&s->session, &f);
-		return false;
-	}
-	if (is_copying(s))
-		uids_add(&s->copied, s->todo.list, n);
-	else
-		expect_removal(s, n);
+	uids_add(&r->uids, s->todo.list, n);
 	uids_drop(&s->todo, n);
-	return true;
-}
-
-static bool
-may_remove_more(const struct source_imap *s)
-{
-	return s->todo.n > 0 && s->nremovals < IMAP_REMOVALS &&
-	       (!is_copying(s) || (s->copied.n == 0 && s->nremovals == 0));
+	return send_removal(s, r, first_command(s));
 }
 
 void
 source_imap_remove_next(struct source_imap *s)
 {
-	while (may_remove_more(s))
-		if (!remove_some(s))
+	while (s->todo.n > 0 && s->nremovals < IMAP_REMOVALS)
+		if (!begin_removal(s))
 			return;
-	if (s->todo.n + s->copied.n + s->nremovals > 0) {
+	if (s->nremovals > 0) {
 		session_send(&s->session);
 		return;
 	}
@@ -218,52 +226,42 @@ removal_refused(struct source_imap *s, const struct imap_event *ev)
 		    "removing relayed messages was refused", ev->text, NULL);
 }
 
-/* By UID MOVE or UID EXPUNGE, or by the STORE that is all we can do; one that
- * has an EXPUNGE behind it ends nothing. */
+static void
+end_removal(struct source_imap *s, struct imap_removal *r)
+{
+	s->removed += r->uids.n;
+	free(r->uids.list);
+	*r = s->removals[--s->nremovals];
+	s->removals[s->nremovals] = (struct imap_removal){ .tag = 0 };
+	source_imap_remove_next(s);
+}
+
+/* One command of a removal is done. */
 void
 source_imap_on_removed(struct source_imap *s, const struct imap_event *ev)
 {
-	unsigned i = 0;
+	enum imap_command next = next_command(s, ev->cmd);
+	struct imap_removal *r = s->removals;
 
 	if (ev->status != IMAP_OK) {
 		removal_refused(s, ev);
 		return;
 	}
-	while (i < s->nremovals && s->removals[i].tag != ev->tag)
-		i++;
-	if (i == s->nremovals)
+	while (r < &s->removals[s->nremovals] && r->tag != ev->tag)
+		r++;
+	if (r == &s->removals[s->nremovals])
 		return;
+	if (next != IMAP_COMMANDS) {
+		if (send_removal(s, r, next))
+			session_send(&s->session);
+		return;
+	}
 	if (ev->cmd == IMAP_UID_STORE)
 		log_line(LOG_NOTICE,
 		    "%s: the server has no UIDPLUS; %zu relayed messages are "
 		    "marked \\Deleted and left for you to expunge",
-		    s->session.account->name, s->removals[i].n);
-	s->removed += s->removals[i].n;
-	for (s->nremovals--; i < s->nremovals; i++)
-		s->removals[i] = s->removals[i + 1];
-	source_imap_remove_next(s);
-}
-
-void
-source_imap_on_copied(struct source_imap *s, const struct imap_event *ev)
-{
-	struct imap_set set;
-
-	if (ev->status != IMAP_OK) {
-		removal_refused(s, ev);
-		return;
-	}
-	imap_set_init(&set, 0);
-	for (size_t i = 0; i < s->copied.n; i++)
-		imap_set_add(&set, s->copied.list[i]);
-	if (!send_delete(s, imap_set_span(&set))) {
-		session_fail(&s->session, FAULT_LATER,
-		    "STORE cannot be said now", span_make("", 0), NULL);
-		return;
-	}
-	expect_removal(s, s->copied.n);
-	s->copied.n = 0;
-	session_send(&s->session);
+		    s->session.account->name, r->uids.n);
+	end_removal(s, r);
 }
 
 void
