@@ -711,8 +711,7 @@ test_imap_move(void **state)
 	source_quit(s->source);
 	assert_trail(s, "C: A3 UID MOVE 1:2 Archive\\r\\n"
 			"A4 UID MOVE 3 Archive\\r\\n\n");
-	hear(s, "A3 OK x\r\nA4 OK x\r\n",
-	    "removed 3\nC: A5 LOGOUT\\r\\n\n");
+	hear(s, "A3 OK x\r\nA4 OK x\r\n", "removed 3\nC: A5 LOGOUT\\r\\n\n");
 }
 
 /* Marks are made before the goodbye, a removal beside them. */
