@@ -135,9 +135,8 @@ say(struct source_imap *s, enum imap_command cmd, struct span set)
 		return imap_expunge(&s->imap, set);
 	if (!imap_name_encode(s->folder->after_folder, name, sizeof(name)))
 		return false;
-	return cmd == IMAP_UID_MOVE
-	           ? imap_move(&s->imap, set, span_str(name))
-	           : imap_copy(&s->imap, set, span_str(name));
+	return cmd == IMAP_UID_MOVE ? imap_move(&s->imap, set, span_str(name))
+	                            : imap_copy(&s->imap, set, span_str(name));
 }
 
 /* False: the session is down. */
